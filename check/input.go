@@ -1,0 +1,52 @@
+package check
+
+import (
+	"github.com/tightship-dev/tightship/kernel"
+	"github.com/tightship-dev/tightship/policy"
+	"github.com/tightship-dev/tightship/probe"
+	"github.com/tightship-dev/tightship/spec"
+)
+
+// Input is everything a judge may look at.
+type Input struct {
+	Policy  *policy.Policy
+	Wanted  spec.Container // what the policy asks for, before any twin's adjustments
+	Runtime string         // the OCI runtime's name, for the dialect table
+	Image   Image
+	Twins   map[Twin]*TwinState
+	Exits   []Exit // for run.clean-exit
+}
+
+// Image is what the engine says about the image under test.
+type Image struct {
+	Env []string // its configured environment, KEY=VALUE
+}
+
+// TwinState is the three accounts of one twin.
+type TwinState struct {
+	Launched spec.Container // what the engine was given
+	Declared spec.Container // what the engine reports back
+	Kernel   *kernel.State  // nil when it could not be read; KernelNote says why
+	// After is the cgroup's counters when the guest had finished; nil as Kernel.
+	After      *kernel.Cgroup
+	KernelNote string
+	// Seen is the observations, by role and probe.
+	Seen map[probe.Role]map[string]probe.Observation
+	// Problem says why observations are missing: the guest died, was cut off,
+	// or broke the protocol. "" when it finished in order.
+	Problem string
+	// OOMKilled and ExitCode are the engine's word on how the twin ended.
+	OOMKilled bool
+	ExitCode  int
+	// Scale is the factor the exhaustion twin's limits were divided by.
+	Scale int64
+}
+
+// Exit is a container whose guest was told to end with a code of its own.
+type Exit struct {
+	Twin           Twin
+	Wanted, Got    int
+	StdoutComplete bool // every line up to the closing one arrived
+	Left           bool // the container was still there after its removal
+	Problem        string
+}

@@ -1,0 +1,144 @@
+// Package engine is the small interface through which the rest of the program
+// reaches whatever starts containers. engine/docker implements it.
+//
+// The interface is deliberately narrow: about ten calls, no streaming events,
+// no networks, no builds. An implementation must
+//
+//   - bound every call by the context it is given, and return ctx.Err wrapped
+//     when the engine does not answer: a wedged daemon must not wedge us;
+//   - hand settings through unchanged: a setting it cannot express is an error,
+//     never silently dropped;
+//   - label everything it creates with the labels it is given, so that clean-up
+//     after a crash finds it;
+//   - never start an image's own ENTRYPOINT.
+//
+// It must never interpret what a container printed.
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/tightship-dev/tightship/spec"
+)
+
+// Label is the key that marks everything this program creates; its value is
+// the run's ID.
+const Label = "tightship"
+
+// Errors that callers tell apart. Implementations wrap them with what happened.
+var (
+	ErrUnreachable = errors.New("engine is not reachable")
+	ErrPermission  = errors.New("no permission to use the engine")
+	ErrVersion     = errors.New("engine version is not supported")
+	ErrNoImage     = errors.New("no such image")
+	ErrNoContainer = errors.New("no such container")
+	ErrRuntime     = errors.New("no such runtime")
+	ErrBadAnswer   = errors.New("engine gave an answer that makes no sense")
+)
+
+// Info is what the engine says of itself.
+type Info struct {
+	Name     string   // "docker"
+	Version  string   // "20.10.24"
+	API      string   // negotiated API version
+	OS, Arch string   // of the host, GOOS/GOARCH names
+	Kernel   string   // release of the engine's host
+	NCPU     int      // of the engine's host
+	Memory   int64    // bytes of RAM
+	Cgroup   string   // "v1" or "v2"
+	Runtimes []string // names the engine knows, sorted
+	Runtime  string   // the default one
+	LSM      string   // "apparmor", "selinux", or ""
+	Rootless bool
+	// Local says that the engine's containers are processes of this very
+	// kernel and /proc here shows them.
+	Local bool
+}
+
+// Image is what the engine knows about an image.
+type Image struct {
+	ID       string // content ID (sha256:…)
+	Digest   string // repository digest if it has one, else ID
+	OS, Arch string // GOOS/GOARCH names
+	Env      []string
+	User     string
+	Volumes  []string // mount points declared with VOLUME
+	Labels   map[string]string
+}
+
+// State is a container's state.
+type State struct {
+	ID        string
+	Running   bool
+	PID       int // in the engine host's PID namespace; 0 when not running
+	ExitCode  int
+	OOMKilled bool
+	Error     string
+	Declared  spec.Container // its settings as the engine reports them
+}
+
+// Stream is a running process's standard streams. Reads end with io.EOF when
+// the process ends or the stream is closed. Close is safe to call twice and
+// from another goroutine, and unblocks pending reads.
+type Stream struct {
+	Stdin          io.WriteCloser
+	Stdout, Stderr io.Reader
+	Close          func() error
+}
+
+// Exec is a process to start in a running container.
+type Exec struct {
+	Argv  []string
+	User  string // "0:0"
+	Stdin bool
+}
+
+// Resource is something an engine holds under our label.
+type Resource struct {
+	Kind  string // "container" or "volume"
+	ID    string
+	Name  string
+	RunID string // value of Label
+}
+
+// Engine starts and inspects containers. Methods are safe for concurrent use.
+type Engine interface {
+	Info(ctx context.Context) (Info, error)
+	Image(ctx context.Context, ref string) (Image, error)
+
+	CreateVolume(ctx context.Context, name string, labels map[string]string) error
+
+	// Create makes a container from exactly these settings and returns its ID.
+	// It does not start it. Health checks are switched off.
+	Create(ctx context.Context, name string, c spec.Container) (string, error)
+
+	// CopyTo unpacks an uncompressed tar stream at the container's "/", keeping
+	// owners, modes and extended attributes. The container need not run.
+	CopyTo(ctx context.Context, id string, tar io.Reader) error
+
+	// Attach connects to the first process's streams; call it before Start so
+	// that nothing is lost.
+	Attach(ctx context.Context, id string) (*Stream, error)
+	Start(ctx context.Context, id string) error
+
+	// Exec starts a process in a running container and connects to it.
+	Exec(ctx context.Context, id string, e Exec) (*Stream, error)
+
+	Inspect(ctx context.Context, id string) (State, error)
+
+	// Wait blocks until the container is not running and returns its exit code.
+	Wait(ctx context.Context, id string) (int, error)
+	Kill(ctx context.Context, id, signal string) error
+
+	// Remove removes a container by force, with its anonymous volumes. Removing
+	// what is already gone is not an error.
+	Remove(ctx context.Context, id string) error
+	RemoveVolume(ctx context.Context, name string) error
+
+	// List returns everything under our label; a runID of "" means every run's.
+	List(ctx context.Context, runID string) ([]Resource, error)
+
+	Close() error
+}

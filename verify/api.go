@@ -1,0 +1,48 @@
+// Package verify runs one verification from a policy to a report, one way and
+// without going back: plan, run the twins, judge, report.
+package verify
+
+import (
+	"context"
+	"time"
+
+	"github.com/tightship-dev/tightship/check"
+	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/policy"
+	"github.com/tightship-dev/tightship/report"
+	"github.com/tightship-dev/tightship/spec"
+)
+
+// Options is what a verification may be told.
+type Options struct {
+	Policy *policy.Policy // with Image and Runtime settled
+	Guest  []byte         // the tightship-guest binary for the engine's platform
+	// Only and Skip select checks by ID or glob ("fs.*"); empty Only is all.
+	Only, Skip []string
+	FullScale  bool // exhaust memory and CPU at the declared size
+	// Timeout bounds one verification; 0 is DefaultTimeout.
+	Timeout time.Duration
+	// Progress is called, one call at a time, as sections finish. May be nil.
+	Progress func(Event)
+	// Weaken alters the settings of every twin just before it is created, while
+	// the policy stays as it is: how a mutation is applied. May be nil.
+	Weaken func(*spec.Container)
+}
+
+// DefaultTimeout bounds a verification whose Options name no other time.
+const DefaultTimeout = 5 * time.Minute
+
+// Event is progress: a section whose checks are all judged.
+type Event struct {
+	Section check.Section
+	Checks  []report.Check
+	// Pending is the sections still to come, in order.
+	Pending []check.Section
+}
+
+// Image verifies an image under a policy. The error is nil whenever a verdict
+// could be reached, also a bad one; it wraps the engine's sentinel errors.
+// Everything created is removed before it returns, also when ctx ends.
+func Image(ctx context.Context, eng engine.Engine, o Options) (report.Result, error) {
+	panic("not written yet")
+}
