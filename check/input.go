@@ -15,6 +15,11 @@ type Input struct {
 	Image   Image
 	Twins   map[Twin]*TwinState
 	Exits   []Exit // for run.clean-exit
+	// HashKey keys the hashes that credentials found on the host side are shown
+	// by, the same as inside.
+	HashKey []byte
+	// Results is what the other checks came to, for stack.combined.
+	Results map[string]Result
 }
 
 // Image is what the engine says about the image under test.
@@ -38,8 +43,8 @@ type TwinState struct {
 	// OOMKilled and ExitCode are the engine's word on how the twin ended.
 	OOMKilled bool
 	ExitCode  int
-	// Scale is the factor the exhaustion twin's limits were divided by.
-	Scale int64
+	// FullScale says that the exhaustion twin kept its declared sizes.
+	FullScale bool
 }
 
 // Exit is a container whose guest was told to end with a code of its own.

@@ -19,7 +19,7 @@ const (
 )
 
 // Plan is what the host tells a guest process to do, as one line of JSON on its
-// standard input. Standard input rather than the command line or the
+// standard input; several may follow one another. Standard input rather than the command line or the
 // environment, because the nonce must not be readable by the image's own
 // programs, and because nothing of the container's posture may change.
 type Plan struct {
@@ -27,7 +27,17 @@ type Plan struct {
 	Role   Role     `json:"role"`
 	Probes []string `json:"probes"` // in this order
 	Params Params   `json:"params"`
+	// Exit ends the process with this code once the probes are done. A guest
+	// whose standard input ends without it leaves by itself with ExitAbandoned,
+	// so that no container outlives a host side that was killed.
+	Exit *int `json:"exit,omitempty"`
 }
+
+// Exit codes of a guest process that was not told one.
+const (
+	ExitAbandoned = 97 // standard input ended
+	ExitProtocol  = 98 // the plan could not be read
+)
 
 // Params is what the probes need to know. It carries settings, never
 // expectations: a guest that knew what to expect could report it.
@@ -43,7 +53,7 @@ type Params struct {
 	PIDs      int64 `json:"pids,omitempty"`       // processes to reach past
 	CPUMillis int64 `json:"cpu_millis,omitempty"` // wall time to burn, milliseconds
 	Threads   int   `json:"threads,omitempty"`    // burning threads
-	TmpfsFill int64 `json:"tmpfs_fill,omitempty"` // bytes that must not fit
+	TmpfsFill int64 `json:"tmpfs_fill,omitempty"` // bytes to write towards
 	NoFile    int64 `json:"nofile,omitempty"`     // descriptors to reach past
 }
 
@@ -71,8 +81,13 @@ type Observation struct {
 type Attempt struct {
 	Act     string `json:"act"`               // what was tried: "create", "execve", "bind tcp4"…
 	On      string `json:"on,omitempty"`      // the object: a path, a port, a capability
-	Control bool   `json:"control,omitempty"` // this attempt was expected to be possible
+	Control bool   `json:"control,omitempty"` // made to show that such an attempt can succeed
 	OK      bool   `json:"ok"`                // it succeeded
 	Errno   string `json:"errno,omitempty"`   // its name (EROFS) when it did not; "error" when there is none
 	Note    string `json:"note,omitempty"`    // what else was seen
+	Mount   string `json:"mount,omitempty"`   // the mount point that a path lies on
+	// Bits is what the permission bits alone would have answered: "allow",
+	// "deny", or "" where that does not apply. A refusal that the bits explain
+	// says nothing about a read-only mount.
+	Bits string `json:"bits,omitempty"`
 }

@@ -1,0 +1,185 @@
+package probe
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The exhaustion probes run only in a disposable twin whose limits were scaled
+// down, and each works in a child or on a file of its own: reaching a limit
+// must hit the child and never the guest that reports it.
+
+// exhaustTmpfs writes towards the declared size of each tmpfs until refused.
+func exhaustTmpfs(s *session, r *recorder) {
+	for _, dir := range s.plan.Params.Tmpfs {
+		name := s.unique(dir, "fill")
+		written, err := fill(name, s.plan.Params.TmpfsFill)
+		os.Remove(name)
+		r.control("write the first 64 KiB", dir, boolErr(written < 64<<10, "refused early"))
+		a := r.try("write without end", dir, err)
+		a.Note = fmt.Sprintf("%d bytes", written)
+	}
+}
+
+func fill(name string, most int64) (written int64, err error) {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	block := make([]byte, 64<<10)
+	for written < most {
+		n, err := f.Write(block)
+		written += int64(n)
+		if err != nil {
+			return written, err
+		}
+	}
+	return written, nil
+}
+
+// exhaustMemory has a child touch memory past the limit. The child says when it
+// reached half: that is the control.
+func exhaustMemory(s *session, r *recorder) {
+	var out bytes.Buffer
+	cmd := exec.Command(s.self, "touch", strconv.FormatInt(s.plan.Params.Memory, 10))
+	cmd.Stdout = &out
+	cmd.Env = []string{"GOMAXPROCS=1"}
+	if err := cmd.Start(); err != nil {
+		r.fail("cannot start the child: %v", err)
+		return
+	}
+	// The kernel must pick the child, not the guest. Raising needs no privilege.
+	adj := fmt.Sprintf("/proc/%d/oom_score_adj", cmd.Process.Pid)
+	os.WriteFile(adj, []byte("1000"), 0)
+	err := cmd.Wait()
+	r.control("touch half", "", boolErr(!strings.Contains(out.String(), "half"), "not reached"))
+	a := r.try("touch past the limit", "", nil)
+	a.Note = strings.Join(strings.Fields(out.String()), " ")
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		a.OK, a.Errno = false, "error"
+		if st, ok := exit.Sys().(interface{ Signal() unix.Signal }); ok && st.Signal() == unix.SIGKILL {
+			a.Errno = "SIGKILL"
+		}
+	} else if err != nil {
+		a.OK, a.Errno = false, "error"
+	}
+}
+
+// helperTouch touches bytes of anonymous memory, one page at a time.
+func helperTouch(size int) {
+	mem, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		fmt.Println("mmap", errnoName(err))
+		os.Exit(1)
+	}
+	half := size / 2 / 4096 * 4096
+	for i := 0; i < size; i += 4096 {
+		if i == half {
+			fmt.Println("half")
+		}
+		mem[i] = 1
+	}
+	fmt.Println("all")
+}
+
+// exhaustCPU burns on several threads and compares the CPU time it got with the
+// time that went by.
+func exhaustCPU(s *session, r *recorder) {
+	threads := s.plan.Params.Threads
+	runtime.GOMAXPROCS(threads + 1)
+	before, start := cpuTime(), time.Now()
+	end := start.Add(time.Duration(s.plan.Params.CPUMillis) * time.Millisecond)
+	var all sync.WaitGroup
+	for range threads {
+		all.Go(func() {
+			for n := 0; ; n++ {
+				if n%4096 == 0 && time.Now().After(end) {
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	r.fact("threads", threads)
+	r.fact("wall_us", time.Since(start).Microseconds())
+	r.fact("cpu_us", (cpuTime() - before).Microseconds())
+}
+
+func cpuTime() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// exhaustPIDs forks children that stay alive, counts them, and removes them.
+func exhaustPIDs(s *session, r *recorder) {
+	out, err := run(s.self, "forks", strconv.FormatInt(s.plan.Params.PIDs, 10))
+	var base, forks int
+	var name string
+	if err == nil {
+		if _, serr := fmt.Sscanf(out, "base=%d forks=%d errno=%s", &base, &forks, &name); serr != nil {
+			err = fmt.Errorf("unexpected answer %q", out)
+		}
+	}
+	if err != nil {
+		r.fail("the child that forks failed: %v", err)
+		return
+	}
+	r.fact("base", base)
+	r.fact("forks", forks)
+	r.control("first fork", "", boolErr(forks == 0, name))
+	a := r.try("fork without end", "", nil)
+	if name != "none" {
+		a.OK, a.Errno = false, name
+	}
+}
+
+// helperForks makes up to most children. Between the first fork and the last
+// kill it makes raw system calls only: at the limit Go's runtime could not
+// start a thread, and would end the process over it.
+func helperForks(most int) {
+	pids := make([]int, 0, most)
+	base := tasks()
+	var failed unix.Errno
+	for len(pids) < most {
+		pid, e := fork()
+		if e != 0 {
+			failed = e
+			break
+		}
+		pids = append(pids, pid)
+	}
+	for _, pid := range pids {
+		unix.RawSyscall(unix.SYS_KILL, uintptr(pid), uintptr(unix.SIGKILL), 0)
+	}
+	for _, pid := range pids {
+		unix.RawSyscall6(unix.SYS_WAIT4, uintptr(pid), 0, 0, 0, 0, 0)
+	}
+	name := "none"
+	if failed != 0 {
+		name = errnoName(failed)
+	}
+	fmt.Printf("base=%d forks=%d errno=%s\n", base, len(pids), name)
+}
+
+// tasks counts the threads this container has, which is what the pids
+// controller counts.
+func tasks() int {
+	dirs, _ := filepath.Glob("/proc/[0-9]*/task/[0-9]*")
+	return len(dirs)
+}

@@ -1,0 +1,171 @@
+package probe
+
+import (
+	"bufio"
+	"crypto/rand"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// createIn attempts to create a file in dir. It uses O_TMPFILE first, because
+// nothing ever becomes visible then; where the file system does not know that
+// (gVisor never does) and named is set, it creates a name of its own and
+// removes it at once. "Not supported" is not a refusal, so without named the
+// answer is what access(2) says of the directory.
+func createIn(dir string, named bool) error {
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err == nil {
+		return unix.Close(fd)
+	}
+	switch err {
+	case unix.EOPNOTSUPP, unix.EISDIR, unix.EINVAL:
+	default:
+		return err
+	}
+	if !named {
+		return unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+	}
+	name := filepath.Join(dir, ".tightship-"+token())
+	fd, err = unix.Open(name, unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return err
+	}
+	unix.Close(fd)
+	return unix.Unlink(name)
+}
+
+// token is a random name part.
+func token() string {
+	b := make([]byte, 8)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+// mount is what a probe needs of one line of mountinfo (proc(5)).
+type mount struct {
+	target, fstype string
+	readOnly       bool
+}
+
+// readMounts returns the mounts of this process, in mount order.
+func readMounts() ([]mount, error) {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var all []mount
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, MaxLine)
+	for lines.Scan() {
+		before, after, ok := strings.Cut(lines.Text(), " - ")
+		fields, rest := strings.Fields(before), strings.Fields(after)
+		if !ok || len(fields) < 6 || len(rest) < 1 {
+			continue
+		}
+		m := mount{target: unescape(fields[4]), fstype: rest[0]}
+		for _, o := range strings.Split(fields[5], ",") {
+			m.readOnly = m.readOnly || o == "ro"
+		}
+		all = append(all, m)
+	}
+	return all, lines.Err()
+}
+
+// unescape undoes mountinfo's octal escapes.
+func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// mountOf returns the mount point that path lies on: the longest one that is
+// path or a parent of it.
+func mountOf(all []mount, path string) string {
+	best := "/"
+	for _, m := range all {
+		if within(path, m.target) && len(m.target) > len(best) {
+			best = m.target
+		}
+	}
+	return best
+}
+
+// within says whether path is dir or lies below it.
+func within(path, dir string) bool {
+	return dir == "/" || path == dir || strings.HasPrefix(path, dir+"/")
+}
+
+// bits says what the permission bits of an object would answer this process
+// about writing, capabilities aside.
+func bits(st *unix.Stat_t) string {
+	var want uint32 = 0o002
+	switch {
+	case int(st.Uid) == unix.Geteuid():
+		want = 0o200
+	case inGroup(int(st.Gid)):
+		want = 0o020
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		want |= want >> 1 // making an entry needs search permission as well
+	}
+	if st.Mode&want == want {
+		return "allow"
+	}
+	return "deny"
+}
+
+func inGroup(gid int) bool {
+	if gid == unix.Getegid() {
+		return true
+	}
+	groups, _ := unix.Getgroups()
+	for _, g := range groups {
+		if g == gid {
+			return true
+		}
+	}
+	return false
+}
+
+// copySelf writes a copy of this binary to path with the given mode, set by
+// chmod so that no umask takes a bit away.
+func (s *session) copySelf(path string, mode uint32) error {
+	data, err := os.ReadFile(s.self)
+	if err != nil {
+		return err
+	}
+	fd, err := unix.Open(path, unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_WRONLY|unix.O_CLOEXEC, 0o700)
+	if err != nil {
+		return err
+	}
+	f := os.NewFile(uintptr(fd), path)
+	_, err = f.Write(data)
+	if err == nil {
+		err = unix.Fchmod(fd, mode)
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		os.Remove(path)
+	}
+	return err
+}

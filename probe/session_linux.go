@@ -1,0 +1,154 @@
+package probe
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// session is one guest process: what it was told and what it made.
+type session struct {
+	plan    Plan
+	self    string // path of this very binary
+	seq     int
+	out     io.Writer
+	markers string // directory this user made for the other role to try its hands on
+}
+
+// probes is every probe by name. A name is stable: checks refer to it.
+var probes = map[string]func(*session, *recorder){
+	"marker":         marker,
+	"ids":            ids,
+	"fs.create":      fsCreate,
+	"fs.sweep":       fsSweep,
+	"dev.create":     devCreate,
+	"tmp.write":      tmpWrite,
+	"tmp.exec":       tmpExec,
+	"tmp.stat":       tmpStat,
+	"suid.plant":     suidPlant,
+	"suid.run":       suidRun,
+	"dev.open":       devOpen,
+	"workspace":      workspace,
+	"escalate":       escalate,
+	"bind":           bindPorts,
+	"rlimit.nofile":  rlimitNoFile,
+	"rlimit.core":    rlimitCore,
+	"caps.acts":      capActs,
+	"net.admin":      netAdmin,
+	"exhaust.tmpfs":  exhaustTmpfs,
+	"exhaust.memory": exhaustMemory,
+	"exhaust.cpu":    exhaustCPU,
+	"exhaust.pids":   exhaustPIDs,
+	"secrets.env":    secretsEnv,
+	"memfd":          memfdExec,
+	"env.commands":   envCommands,
+	"env.python":     envPython,
+	"env.git":        envGit,
+}
+
+// Names lists every probe.
+func Names() []string {
+	names := make([]string, 0, len(probes))
+	for n := range probes {
+		names = append(names, n)
+	}
+	return names
+}
+
+// Serve reads plans and writes observations until it is told to leave. It
+// returns the process's exit code.
+func Serve(in io.Reader, out io.Writer) int {
+	self, err := os.Executable()
+	if err != nil {
+		self = os.Args[0]
+	}
+	s := &session{self: self, out: out}
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, MaxLine)
+	for lines.Scan() {
+		dec := json.NewDecoder(bytes.NewReader(lines.Bytes()))
+		dec.DisallowUnknownFields()
+		s.plan = Plan{}
+		if err := dec.Decode(&s.plan); err != nil {
+			fmt.Fprintln(os.Stderr, "tightship-guest: bad plan:", err)
+			return ExitProtocol
+		}
+		if s.seq == 0 && !s.emit(Line{}) {
+			return ExitAbandoned
+		}
+		for _, name := range s.plan.Probes {
+			if !s.emit(Line{Observation: s.observe(name)}) {
+				return ExitAbandoned
+			}
+		}
+		if !s.emit(Line{Done: true}) {
+			return ExitAbandoned
+		}
+		if s.plan.Exit != nil {
+			return *s.plan.Exit
+		}
+	}
+	return ExitAbandoned
+}
+
+// observe takes one observation. A probe that panics has failed to measure,
+// nothing more.
+func (s *session) observe(name string) (o *Observation) {
+	o = &Observation{Probe: name}
+	r := &recorder{obs: o}
+	start := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			r.fail("the probe crashed: %v", p)
+		}
+		o.Duration = time.Since(start).Microseconds()
+	}()
+	f, ok := probes[name]
+	if !ok {
+		r.fail("this guest has no probe of that name")
+		return o
+	}
+	f(s, r)
+	return o
+}
+
+func (s *session) emit(l Line) bool {
+	l.Nonce, l.Seq = s.plan.Nonce, s.seq
+	s.seq++
+	b, err := json.Marshal(l)
+	if err != nil {
+		return false
+	}
+	_, err = s.out.Write(append(b, '\n'))
+	return err == nil
+}
+
+// places is where this container lets anyone write: the declared tmpfs mounts,
+// then the two that engines add by themselves.
+func (s *session) places() []string {
+	return append(append([]string{}, s.plan.Params.Tmpfs...), "/dev/shm", "/dev")
+}
+
+// scratch is the first place in which this user can make a file.
+func (s *session) scratch() (string, error) {
+	for _, dir := range s.places() {
+		if err := createIn(dir, true); err == nil {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("no writable place to work in")
+}
+
+// unique is a name in dir that nobody else can have chosen.
+func (s *session) unique(dir, what string) string {
+	n := s.plan.Nonce
+	if len(n) > 12 {
+		n = n[:12]
+	}
+	return filepath.Join(dir, fmt.Sprintf(".tightship-%s-%s-%s", n, s.plan.Role, what))
+}
