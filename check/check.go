@@ -16,6 +16,8 @@
 // Inconclusive too, so that a judge with its body deleted passes nothing.
 package check
 
+import "github.com/tightship-dev/tightship/probe"
+
 // Verdict is the outcome of one check.
 type Verdict string
 
@@ -106,7 +108,7 @@ type Check struct {
 // Need names an observation: which twin, who attempts, which probe.
 type Need struct {
 	Twin  Twin
-	Role  string // probe.User or probe.Auditor
+	Role  probe.Role
 	Probe string
 }
 

@@ -11,6 +11,7 @@ import (
 type Input struct {
 	Policy  *policy.Policy
 	Wanted  spec.Container // what the policy asks for, before any twin's adjustments
+	NCPU    int            // cores of the engine's host
 	Runtime string         // the OCI runtime's name, for the dialect table
 	Image   Image
 	Twins   map[Twin]*TwinState

@@ -1,0 +1,76 @@
+package check
+
+// The disposable twin reaches its limits, so they are scaled down: touching
+// 2 GiB takes ten seconds on a small virtual machine, touching 32 MiB a tenth
+// of one. What the twin declares and what the attempt reaches for are divided
+// by the same factor, derived from the wanted value, so that a declared limit
+// that is too large by some factor stays too large by it, and unlimited (0)
+// stays unlimited.
+const (
+	scaledMemory = 32 << 20
+	scaledTmpfs  = 2 << 20
+)
+
+// Defaults for an attempt whose wanted limit is unlimited: the attempt must
+// still be made for its failure to show.
+const (
+	fallbackMemory = 2 << 30
+	fallbackPIDs   = 100
+	fallbackTmpfs  = 2 << 30
+	fallbackNoFile = 1024
+	fallbackCPU    = 2000
+)
+
+// ScaleMemory scales a declared memory limit in bytes.
+func ScaleMemory(wanted, declared int64, full bool) int64 {
+	return scale(orElse(wanted, fallbackMemory), declared, scaledMemory, full)
+}
+
+// ScaleTmpfs scales a declared tmpfs size in bytes. A full scale run keeps the
+// scaled-down stand-in too: filling it is bounded by memory there.
+func ScaleTmpfs(wanted, declared int64) int64 {
+	return scale(orElse(wanted, fallbackTmpfs), declared, scaledTmpfs, false)
+}
+
+// ScaleCPU scales a declared quota, in thousandths of a CPU, to at most a
+// quarter of the host's cores, so that the burning threads can exceed it even
+// on a busy host.
+func ScaleCPU(wanted, declared int64, ncpu int, full bool) int64 {
+	return scale(orElse(wanted, fallbackCPU), declared, max(int64(ncpu)*1000/4, 100), full)
+}
+
+// scale divides declared by the factor that brings wanted down to target.
+func scale(wanted, declared, target int64, full bool) int64 {
+	if full || declared <= 0 || wanted <= target {
+		return declared
+	}
+	return max(int64(float64(declared)/float64(wanted)*float64(target)), 1)
+}
+
+func orElse(v, fallback int64) int64 {
+	if v <= 0 {
+		return fallback
+	}
+	return v
+}
+
+// Reach is how far the attempts go: past the wanted limit, scaled alike.
+type Reach struct {
+	Memory, PIDs, TmpfsFill, NoFile int64
+	CPUMillis                       int64
+	Threads                         int
+}
+
+// ReachFor sizes the attempts from the wanted limits, never from the declared
+// ones: an attempt sized from what the engine was told would stop just where a
+// lost limit would have shown.
+func ReachFor(memory, pids, nofile int64, ncpu int, full bool) Reach {
+	return Reach{
+		Memory:    ScaleMemory(memory, orElse(memory, fallbackMemory), full) * 3 / 2,
+		PIDs:      orElse(pids, fallbackPIDs) + 64,
+		TmpfsFill: 2 * scaledTmpfs,
+		NoFile:    orElse(nofile, fallbackNoFile) + 64,
+		CPUMillis: 150,
+		Threads:   max(ncpu, 2),
+	}
+}
