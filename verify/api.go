@@ -3,11 +3,9 @@
 package verify
 
 import (
-	"context"
 	"time"
 
 	"github.com/tightship-dev/tightship/check"
-	"github.com/tightship-dev/tightship/engine"
 	"github.com/tightship-dev/tightship/policy"
 	"github.com/tightship-dev/tightship/report"
 	"github.com/tightship-dev/tightship/spec"
@@ -22,15 +20,30 @@ type Options struct {
 	FullScale  bool // exhaust memory and CPU at the declared size
 	// Timeout bounds one verification; 0 is DefaultTimeout.
 	Timeout time.Duration
+	// CommandTimeout bounds each environment command; 0 is DefaultCommandTimeout.
+	CommandTimeout time.Duration
 	// Progress is called, one call at a time, as sections finish. May be nil.
 	Progress func(Event)
 	// Weaken alters the settings of every twin just before it is created, while
 	// the policy stays as it is: how a mutation is applied. May be nil.
 	Weaken func(*spec.Container)
+	// Now is the clock, for the dates of accepted checks; nil is time.Now.
+	Now func() time.Time
+}
+
+func (o Options) now() time.Time {
+	if o.Now != nil {
+		return o.Now()
+	}
+	return time.Now()
 }
 
 // DefaultTimeout bounds a verification whose Options name no other time.
 const DefaultTimeout = 5 * time.Minute
+
+// DefaultCommandTimeout bounds an environment command. A cold start of a large
+// program on a small machine takes seconds; a hang takes for ever.
+const DefaultCommandTimeout = 30 * time.Second
 
 // Event is progress: a section whose checks are all judged.
 type Event struct {
@@ -38,11 +51,4 @@ type Event struct {
 	Checks  []report.Check
 	// Pending is the sections still to come, in order.
 	Pending []check.Section
-}
-
-// Image verifies an image under a policy. The error is nil whenever a verdict
-// could be reached, also a bad one; it wraps the engine's sentinel errors.
-// Everything created is removed before it returns, also when ctx ends.
-func Image(ctx context.Context, eng engine.Engine, o Options) (report.Result, error) {
-	panic("not written yet")
 }

@@ -1,0 +1,54 @@
+package check
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/tightship-dev/tightship/policy"
+	"github.com/tightship-dev/tightship/probe"
+)
+
+// Risk is something that no setting here takes away. It is listed in every
+// report and never a verdict.
+type Risk struct{ ID, Title, Detail string }
+
+// Residual lists the risks that remain, with what was seen of them.
+func Residual(in *Input) []Risk {
+	risks := []Risk{{
+		"interpreters", "Interpreters run scripts from anywhere",
+		"noexec stops execve, not `python /tmp/x.py`: what the image's interpreters can do, the agent can do.",
+	}}
+	if o, why := in.see(Main, probe.User, "memfd"); why == "" && len(o.Attempts) > 0 {
+		risks = append(risks, Risk{
+			"memfd", "Programs can run from memory",
+			"memfd_create and execve need no writable file system. Tried here: " + show(o.Attempts...) + ".",
+		})
+	}
+	if in.Runtime != "runsc" {
+		risks = append(risks, Risk{
+			"shared-kernel", "The kernel is shared with the host",
+			"Every system call the filter lets through reaches the host's kernel: a bug there is a way out. A user-space kernel such as gVisor changes that.",
+		})
+	}
+	if o, why := in.see(Main, probe.User, "dev.create"); why == "" {
+		size, _ := strconv.ParseInt(o.Facts["size"], 10, 64)
+		risks = append(risks, Risk{
+			"dev-tmpfs", "uid 0 inside can write to and execute from /dev",
+			fmt.Sprintf("Engines make /dev a tmpfs (%s, %s). The agent is not that uid; whoever runs `docker exec -u 0` is.", bytesText(size), strings.Trim(o.Facts["flags"], "[]")),
+		})
+	}
+	if w := in.Policy.Workspace; w.Mode == policy.WorkspaceRW {
+		risks = append(risks, Risk{
+			"workspace", "The workspace is writable, as the policy says",
+			"Whatever the agent leaves in " + w.Source + " (hooks, build files, editor settings) runs with your rights when you use it outside.",
+		})
+	}
+	if in.Policy.Network != policy.NetworkNone {
+		risks = append(risks, Risk{
+			"network", "The container has a network, as the policy says",
+			"network: " + string(in.Policy.Network) + " lets the agent reach whatever the host reaches, and send out whatever it reads.",
+		})
+	}
+	return risks
+}

@@ -1,0 +1,98 @@
+package verify
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/policy"
+	"github.com/tightship-dev/tightship/spec"
+)
+
+// guestDir is where every twin has the guest, read-only.
+const guestDir = "/.tightship"
+
+// The guest comes in a volume rather than by a bind mount or a copy: a volume
+// works on a remote daemon, needs nothing writable in the image, and keeps the
+// setuid helper out of the host's own directories. A carrier, a container that
+// is created from the same image and never started, is how a volume is filled.
+
+// volumes names the volumes of one run.
+type volumes struct{ guest, workspace string }
+
+// carry makes and fills the volumes.
+func (r *run) carry(ctx context.Context) error {
+	names := []string{r.volumes.guest}
+	carrier := spec.Container{
+		Image: r.image.ID, Runtime: r.opts.Policy.Runtime, Entrypoint: []string{guestDir + "/guest"}, Network: "none",
+		Mounts: []spec.Mount{{Kind: spec.Volume, Source: r.volumes.guest, Target: guestDir}},
+	}
+	if r.workspace() != "" {
+		names = append(names, r.volumes.workspace)
+		carrier.Mounts = append(carrier.Mounts, spec.Mount{Kind: spec.Volume, Source: r.volumes.workspace, Target: r.workspace()})
+	}
+	carrier.Labels = r.labels()
+	for _, name := range names {
+		r.created(engine.Resource{Kind: "volume", ID: name, Name: name, RunID: r.lock.id})
+		if err := r.eng.CreateVolume(ctx, name, r.labels()); err != nil {
+			return fmt.Errorf("creating the volume for the guest: %w", err)
+		}
+	}
+	id, err := r.create(ctx, "carrier", carrier)
+	if err != nil {
+		return err
+	}
+	load, err := cargo(r.opts.Guest, r.workspace(), r.opts.Policy.User)
+	if err != nil {
+		return err
+	}
+	if err := r.eng.CopyTo(ctx, id, bytes.NewReader(load)); err != nil {
+		return fmt.Errorf("bringing in the guest: %w", err)
+	}
+	return nil
+}
+
+// cargo is the tar that fills the volumes: the guest, the same program with a
+// setuid bit and with a file capability, and the workspace's owner.
+func cargo(guest []byte, workspace string, u policy.User) ([]byte, error) {
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	dir := strings.TrimPrefix(guestDir, "/")
+	for _, f := range []struct {
+		name   string
+		mode   int64
+		xattrs map[string]string
+	}{
+		{dir + "/guest", 0o755, nil},
+		{dir + "/suid", 0o4755, nil},
+		{dir + "/filecap", 0o755, map[string]string{"SCHILY.xattr.security.capability": fileCap(10 /* CAP_NET_BIND_SERVICE */)}},
+	} {
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: f.name, Mode: f.mode, Size: int64(len(guest)), PAXRecords: f.xattrs}
+		if err := w.WriteHeader(h); err != nil {
+			return nil, err
+		}
+		if _, err := w.Write(guest); err != nil {
+			return nil, err
+		}
+	}
+	if workspace != "" {
+		h := &tar.Header{Typeflag: tar.TypeDir, Name: strings.TrimPrefix(workspace, "/") + "/", Mode: 0o755, Uid: int(u.UID), Gid: int(u.GID), Format: tar.FormatPAX}
+		if err := w.WriteHeader(h); err != nil {
+			return nil, err
+		}
+	}
+	return buf.Bytes(), w.Close()
+}
+
+// fileCap encodes one capability as permitted and effective in the kernel's
+// version 2 format (struct vfs_cap_data, capabilities(7)).
+func fileCap(number int) string {
+	b := make([]byte, 20)
+	binary.LittleEndian.PutUint32(b, 0x02000001)
+	binary.LittleEndian.PutUint32(b[4+8*(number/32):], 1<<(number%32))
+	return string(b)
+}

@@ -1,0 +1,77 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tightship-dev/tightship/engine"
+)
+
+// cleanTime bounds the removal of one resource. A wedged container must not
+// keep the others from being removed.
+const cleanTime = 30 * time.Second
+
+// Clean removes what runs left behind that ended without cleaning up: by
+// default those of this user on this host that are no longer alive, with all
+// everything that carries our label. It goes on past a removal that fails or
+// hangs, and returns what is left.
+func Clean(ctx context.Context, eng engine.Engine, all bool) (removed, left []engine.Resource, err error) {
+	found, err := eng.List(ctx, "")
+	if err != nil {
+		return nil, nil, fmt.Errorf("listing what is labelled %s: %w", engine.Label, err)
+	}
+	var mine []engine.Resource
+	verdict := map[string]bool{}
+	for _, r := range found {
+		if _, known := verdict[r.RunID]; !known {
+			verdict[r.RunID] = all || dead(r.RunID)
+		}
+		if verdict[r.RunID] {
+			mine = append(mine, r)
+		}
+	}
+	left = remove(ctx, eng, mine)
+	gone := map[string]bool{}
+	for _, r := range left {
+		gone[r.Kind+r.ID] = true
+	}
+	for _, r := range mine {
+		if !gone[r.Kind+r.ID] {
+			removed = append(removed, r)
+		}
+	}
+	return removed, left, nil
+}
+
+// remove removes containers, then volumes, each at once and each with its own
+// deadline, and returns what could not be removed.
+func remove(ctx context.Context, eng engine.Engine, all []engine.Resource) (left []engine.Resource) {
+	var mu sync.Mutex
+	for _, kind := range []string{"container", "volume"} {
+		var group sync.WaitGroup
+		for _, r := range all {
+			if r.Kind != kind {
+				continue
+			}
+			group.Go(func() {
+				ctx, cancel := context.WithTimeout(ctx, cleanTime)
+				defer cancel()
+				var err error
+				if kind == "container" {
+					err = eng.Remove(ctx, r.ID)
+				} else {
+					err = eng.RemoveVolume(ctx, r.Name)
+				}
+				if err != nil {
+					mu.Lock()
+					left = append(left, r)
+					mu.Unlock()
+				}
+			})
+		}
+		group.Wait()
+	}
+	return left
+}

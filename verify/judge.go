@@ -1,0 +1,163 @@
+package verify
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tightship-dev/tightship/check"
+	"github.com/tightship-dev/tightship/report"
+)
+
+// progress judges and announces every section whose measurements are complete,
+// in order.
+func (r *run) progress() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.next < len(check.Sections) {
+		section := check.Sections[r.next]
+		var mine []*check.Check
+		for _, c := range r.checks {
+			if c.Section != section {
+				continue
+			}
+			if !r.ready(c) {
+				return
+			}
+			mine = append(mine, c)
+		}
+		r.next++
+		if len(mine) == 0 {
+			continue
+		}
+		event := Event{Section: section, Pending: r.pending()}
+		for _, c := range mine {
+			r.results[c.ID] = r.judge(c)
+			event.Checks = append(event.Checks, r.render(c))
+		}
+		if r.opts.Progress != nil {
+			r.opts.Progress(event)
+		}
+	}
+}
+
+// ready says whether everything a check rests on has been measured, or never
+// will be.
+func (r *run) ready(c *check.Check) bool {
+	switch c.Section {
+	case check.Run, check.Stack:
+		return r.cleaned
+	}
+	for _, n := range c.Needs {
+		if r.ended[n.Twin] {
+			continue
+		}
+		// The disposable twin's counters are read when its guest has finished.
+		if n.Twin == check.Exhaust {
+			return false
+		}
+		if _, seen := r.states[n.Twin].Seen[n.Role][n.Probe]; !seen {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *run) pending() []check.Section {
+	var left []check.Section
+	for _, s := range check.Sections[r.next:] {
+		if slices.ContainsFunc(r.checks, func(c *check.Check) bool { return c.Section == s }) {
+			left = append(left, s)
+		}
+	}
+	return left
+}
+
+// judge asks one check, and turns a failure that the policy accepts in the open
+// into that.
+func (r *run) judge(c *check.Check) check.Result {
+	res := c.Judge(r.input())
+	if res.Verdict == "" {
+		res.Verdict, res.Evidence, res.Reason = check.Inconclusive, check.NoGrade, "the judge gave no verdict"
+	}
+	if res.Verdict != check.Fail {
+		return res
+	}
+	for _, a := range r.opts.Policy.Accept {
+		if !Match(a.Check, c.ID) {
+			continue
+		}
+		if !a.Active(r.opts.now()) {
+			res.Reason += "; the policy accepted this until " + string(a.Until) + ", which is over"
+			continue
+		}
+		res.Verdict = check.Accepted
+		res.Reason = "accepted until " + string(a.Until) + ": " + a.Reason + " (" + res.Reason + ")"
+	}
+	return res
+}
+
+func (r *run) input() *check.Input {
+	return &check.Input{
+		Policy: r.opts.Policy, Wanted: r.wanted, NCPU: r.info.NCPU, Runtime: r.runtime(),
+		Image: check.Image{Env: r.image.Env}, Twins: r.states, Exits: r.exits, HashKey: r.hashKey, Results: r.results,
+	}
+}
+
+func (r *run) runtime() string {
+	if rt := r.opts.Policy.Runtime; rt != "" {
+		return rt
+	}
+	return r.info.Runtime
+}
+
+// render turns one result into the report's form.
+func (r *run) render(c *check.Check) report.Check {
+	res := r.results[c.ID]
+	out := report.Check{
+		ID: c.ID, Title: c.Title, Section: string(c.Section), Seed: c.Seeds, Verdict: string(res.Verdict), Evidence: string(res.Evidence),
+		Wanted: res.Wanted, Declared: res.Declared, Kernel: res.Kernel, Observed: res.Observed, Reason: res.Reason, Refs: c.Refs,
+	}
+	if out.Evidence == "" {
+		out.Evidence = string(check.NoGrade)
+	}
+	switch res.Verdict {
+	case check.Fail:
+		out.Hint = "docker run " + c.Fix.Docker + "; in tightship.yaml " + c.Fix.Policy
+		if c.Section == check.Environment || c.Section == check.Stack || c.Section == check.Secrets {
+			out.Hint = c.Fix.Docker
+		}
+	case check.Inconclusive:
+		out.Hint = "nothing was shown either way; tightship checks " + c.ID + " says what is attempted and with which control"
+	}
+	for _, n := range c.Needs {
+		if tw := r.states[n.Twin]; tw != nil {
+			out.DurationMS += tw.Seen[n.Role][n.Probe].Duration / 1000
+		}
+	}
+	return out
+}
+
+// report assembles the whole.
+func (r *run) report(started time.Time) report.Result {
+	lsm := r.info.LSM
+	if lsm == "" {
+		lsm = "none"
+	}
+	out := report.Result{
+		Subject: report.Subject{
+			Image: r.opts.Policy.Image, ImageDigest: r.image.Digest, Engine: r.info.Name, EngineVersion: r.info.Version,
+			Runtime: r.runtime(), Kernel: r.info.Kernel, Cgroup: r.info.Cgroup, LSM: lsm,
+		},
+		PolicyDigest: r.opts.Policy.Digest(), Policy: r.opts.Policy.Source, RunID: r.lock.id,
+		Started: started.UTC(), Checks: []report.Check{}, Residual: []report.Risk{},
+	}
+	for _, c := range r.checks {
+		out.Checks = append(out.Checks, r.render(c))
+	}
+	for _, risk := range check.Residual(r.input()) {
+		out.Residual = append(out.Residual, report.Risk(risk))
+	}
+	out.Summary = report.Summarize(out.Checks)
+	out.DurationMS = r.opts.now().Sub(started).Milliseconds()
+	return out
+}

@@ -1,0 +1,189 @@
+package verify
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/tightship-dev/tightship/check"
+	"github.com/tightship-dev/tightship/policy"
+	"github.com/tightship-dev/tightship/probe"
+	"github.com/tightship-dev/tightship/spec"
+)
+
+// selected returns the checks that --only and --skip leave, and an error for a
+// pattern that matches nothing: a typing error must not verify nothing.
+func selected(p *policy.Policy, only, skip []string) ([]*check.Check, error) {
+	all := check.For(p)
+	for _, pattern := range slices.Concat(only, skip) {
+		if !slices.ContainsFunc(all, func(c *check.Check) bool { return Match(pattern, c.ID) }) {
+			ids := make([]string, len(all))
+			for i, c := range all {
+				ids[i] = c.ID
+			}
+			return nil, fmt.Errorf("%w: %q (nearest is %q)", ErrNoCheck, pattern, policy.Nearest(pattern, ids))
+		}
+	}
+	in := func(list []string, id string) bool {
+		return slices.ContainsFunc(list, func(pattern string) bool { return Match(pattern, id) })
+	}
+	var kept []*check.Check
+	for _, c := range all {
+		if (len(only) == 0 || in(only, c.ID)) && !in(skip, c.ID) {
+			kept = append(kept, c)
+		}
+	}
+	if len(kept) == 0 {
+		return nil, fmt.Errorf("%w: every check is skipped", ErrNoCheck)
+	}
+	return kept, nil
+}
+
+// Match says whether a pattern means a check's ID: equal, a glob (fs.*), or a
+// template, whose brackets are no character class here.
+func Match(pattern, id string) bool {
+	if pattern == id {
+		return true
+	}
+	escaped := strings.NewReplacer("[", `\[`, "]", `\]`).Replace(pattern)
+	ok, err := path.Match(escaped, id)
+	return err == nil && ok
+}
+
+// order is the order of probes within a process: what others build on first,
+// the image's own programs last (the guest guards itself before they run).
+var order = []string{
+	"marker", "ids", "suid.plant", "tmp.stat", "fs.create", "dev.create", "tmp.write", "tmp.exec", "workspace",
+	"bind", "escalate", "rlimit.nofile", "rlimit.core", "secrets.env", "memfd", "net.admin", "caps.acts", "dev.open", "fs.sweep",
+	"exhaust.tmpfs", "exhaust.memory", "exhaust.cpu", "exhaust.pids",
+	"suid.run", "env.commands", "env.python", "env.git",
+}
+
+// late are the user's probes that wait for the auditor to have finished.
+var late = []string{"suid.run", "env.commands", "env.python", "env.git"}
+
+// prerequisites are probes that another one builds on, in the same twin.
+var prerequisites = map[string]check.Need{
+	"suid.run": {Role: probe.Auditor, Probe: "suid.plant"},
+}
+
+// probesFor collects what a twin's two processes have to do for these checks.
+func probesFor(checks []*check.Check, t check.Twin) map[probe.Role][]string {
+	want := map[probe.Role]map[string]bool{probe.User: {}, probe.Auditor: {}}
+	for _, c := range checks {
+		for _, n := range c.Needs {
+			if n.Twin != t {
+				continue
+			}
+			want[n.Role][n.Probe] = true
+			if pre, ok := prerequisites[n.Probe]; ok {
+				want[pre.Role][pre.Probe] = true
+			}
+		}
+	}
+	if t == check.Main && len(want[probe.User]) > 0 {
+		want[probe.User]["memfd"] = true // for the residual risks
+	}
+	out := map[probe.Role][]string{}
+	for role, set := range want {
+		for name := range set {
+			out[role] = append(out[role], name)
+		}
+		sort.Slice(out[role], func(i, j int) bool {
+			return slices.Index(order, out[role][i]) < slices.Index(order, out[role][j])
+		})
+	}
+	return out
+}
+
+// settings derives one twin's launch settings from what is wanted. weaken comes
+// before the twin's own adjustments, so that a limit it took away stays away
+// through the scaling.
+func (r *run) settings(t check.Twin) spec.Container {
+	c := r.wanted.Clone()
+	c.Image = r.image.ID
+	for i, m := range c.Mounts {
+		if m.Target == r.workspace() {
+			c.Mounts[i] = spec.Mount{Kind: spec.Volume, Source: r.volumes.workspace, Target: m.Target, ReadOnly: m.ReadOnly}
+		}
+	}
+	if r.opts.Weaken != nil {
+		r.opts.Weaken(&c)
+	}
+	switch t {
+	case check.Isolate:
+		isolate(&c)
+	case check.Exhaust:
+		r.scaleDown(&c)
+	}
+	c.Mounts = append(c.Mounts, spec.Mount{Kind: spec.Volume, Source: r.volumes.guest, Target: guestDir, ReadOnly: true})
+	c.Entrypoint, c.Cmd = []string{guestDir + "/guest"}, nil
+	c.OpenStdin = true
+	c.Labels = r.labels()
+	return c
+}
+
+// isolate removes the protections that hide the ones under test: noexec and
+// no-new-privileges hide nosuid, the missing CAP_MKNOD hides nodev, and the
+// core limit's own effect shows only where it is gone. The capabilities are the
+// control of caps.exercised.
+func isolate(c *spec.Container) {
+	c.NoNewPrivileges = false
+	for dir, t := range c.Tmpfs {
+		t.Exec = true
+		c.Tmpfs[dir] = t
+	}
+	for _, name := range check.DefaultCaps {
+		if !slices.Contains(c.CapAdd, name) {
+			c.CapAdd = append(c.CapAdd, name)
+		}
+	}
+	slices.Sort(c.CapAdd)
+	if c.Ulimits == nil {
+		c.Ulimits = map[string]int64{}
+	}
+	c.Ulimits["core"] = -1
+}
+
+func (r *run) scaleDown(c *spec.Container) {
+	l, full := r.opts.Policy.Limits, r.opts.FullScale
+	c.Memory = check.ScaleMemory(int64(l.Memory), c.Memory, full)
+	if c.Swap > 0 {
+		c.Swap = check.ScaleMemory(int64(l.Memory), c.Swap, full)
+	}
+	c.MilliCPU = check.ScaleCPU(int64(l.CPUs), c.MilliCPU, r.info.NCPU, full)
+	for dir, t := range c.Tmpfs {
+		t.Size = check.ScaleTmpfs(int64(r.opts.Policy.Tmpfs[dir].Size), t.Size)
+		c.Tmpfs[dir] = t
+	}
+}
+
+// params is what the probes are told.
+func (r *run) params() probe.Params {
+	p := r.opts.Policy
+	reach := check.ReachFor(int64(p.Limits.Memory), int64(p.Limits.PIDs), int64(p.Limits.NoFile), r.info.NCPU, r.opts.FullScale)
+	out := probe.Params{
+		Workspace: r.workspace(), PythonPackages: p.Environment.PythonPackages,
+		CommandTimeout: r.opts.CommandTimeout.Milliseconds(),
+		Memory:         reach.Memory, PIDs: reach.PIDs, TmpfsFill: reach.TmpfsFill, NoFile: reach.NoFile,
+		CPUMillis: reach.CPUMillis, Threads: reach.Threads,
+	}
+	for dir := range p.Tmpfs {
+		out.Tmpfs = append(out.Tmpfs, dir)
+	}
+	sort.Strings(out.Tmpfs)
+	for _, c := range p.Environment.Commands {
+		out.Commands = append(out.Commands, c.Run)
+	}
+	return out
+}
+
+// workspace is its mount point, "" when the policy has none.
+func (r *run) workspace() string {
+	if w := r.opts.Policy.Workspace; w.Mode != policy.WorkspaceNone {
+		return w.Target
+	}
+	return ""
+}

@@ -1,0 +1,81 @@
+package verify
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A run ID names one verification: OWNER-RANDOM. Everything created carries it
+// as a label. While the run lives it holds a lock on a file of that name, which
+// the kernel drops however the process ends: that is how clean tells a run that
+// is at work from one that was killed.
+
+// owner is a short hash of this host and user: on a shared engine, runs of
+// others can't be told dead from here and are left alone.
+func owner() string {
+	host, _ := os.Hostname()
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", host, os.Getuid()))
+	return hex.EncodeToString(sum[:4])
+}
+
+// token is 12 random bytes in hex.
+func token() string {
+	b := make([]byte, 12)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+func lockDir() string { return filepath.Join(os.TempDir(), fmt.Sprintf("tightship-%d", os.Getuid())) }
+
+// runLock is the sign of life of one run.
+type runLock struct {
+	id string
+	f  *os.File
+}
+
+func newRun() (*runLock, error) {
+	id := owner() + "-" + token()
+	if err := os.MkdirAll(lockDir(), 0o700); err != nil {
+		return nil, fmt.Errorf("cannot mark this run as alive: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(lockDir(), id), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot mark this run as alive: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("cannot mark this run as alive: %w", err)
+	}
+	return &runLock{id: id, f: f}, nil
+}
+
+func (l *runLock) release() {
+	os.Remove(l.f.Name())
+	l.f.Close()
+}
+
+// dead says whether a run of ours has ended. Runs of other owners are never
+// called dead.
+func dead(runID string) bool {
+	who, name, ok := strings.Cut(runID, "-")
+	if !ok || who != owner() || strings.ContainsAny(name, "/.") {
+		return false
+	}
+	f, err := os.OpenFile(filepath.Join(lockDir(), runID), os.O_RDWR, 0)
+	if err != nil {
+		return os.IsNotExist(err)
+	}
+	defer f.Close()
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return false
+	}
+	os.Remove(f.Name())
+	return true
+}

@@ -1,0 +1,137 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tightship-dev/tightship/check"
+	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/kernel"
+	"github.com/tightship-dev/tightship/probe"
+	"golang.org/x/sync/errgroup"
+)
+
+// exitTime bounds how long a guest that was told to leave may take to do so.
+const exitTime = 20 * time.Second
+
+// exits is what each twin's guest is told to exit with: two different codes, so
+// that a runtime which loses them shows.
+var exits = map[check.Twin]int{check.Main: 42, check.Isolate: 0, check.Exhaust: 0}
+
+// twin runs one twin from creation to exit. What the guest could not do is the
+// twin's Problem and not an error: the other twins still have something to say.
+// An error means that the engine could not do its part.
+func (r *run) twin(ctx context.Context, name check.Twin) error {
+	state := r.states[name]
+	id, err := r.create(ctx, string(name), state.Launched)
+	if err != nil {
+		return err
+	}
+	stream, err := r.eng.Attach(ctx, id)
+	if err != nil {
+		return fmt.Errorf("attaching to the %s twin: %w", name, err)
+	}
+	defer stream.Close()
+	if err := r.eng.Start(ctx, id); err != nil {
+		return fmt.Errorf("starting the %s twin: %w", name, err)
+	}
+	if err := r.look(ctx, id, state); err != nil {
+		return err
+	}
+	if err := r.work(ctx, id, name, stream); err != nil {
+		r.locked(func() { state.Problem = err.Error() })
+	}
+	return nil
+}
+
+// look records what the engine declares and what the kernel says.
+func (r *run) look(ctx context.Context, id string, state *check.TwinState) error {
+	st, err := r.eng.Inspect(ctx, id)
+	if err != nil {
+		return fmt.Errorf("inspecting a twin: %w", err)
+	}
+	var k *kernel.State
+	note := "the engine runs on another host"
+	if r.info.Local {
+		if k, err = kernel.Read(st.PID); err != nil {
+			note = err.Error()
+		}
+	}
+	r.locked(func() {
+		state.Declared, state.Kernel = st.Declared, k
+		if k == nil {
+			state.KernelNote = note
+		}
+	})
+	return nil
+}
+
+// work has the guest do its probes: the marker first, then the user's and the
+// auditor's side by side, then what builds on the auditor's, then the exit.
+func (r *run) work(ctx context.Context, id string, name check.Twin, stream *engine.Stream) error {
+	state := r.states[name]
+	todo := r.todo[name]
+	user := newGuest(ctx, stream, token(), probe.User)
+	params := r.params()
+	do := func(ctx context.Context, g *guest, probes []string, exit *int) error {
+		return g.do(ctx, probe.Plan{Probes: probes, Params: params, Exit: exit}, func(o probe.Observation) {
+			r.locked(func() { state.Seen[g.role][o.Probe] = o })
+		})
+	}
+	early, later := []string{}, []string{}
+	for _, p := range todo[probe.User] {
+		switch {
+		case p == "marker":
+		case slices.Contains(late, p):
+			later = append(later, p)
+		default:
+			early = append(early, p)
+		}
+	}
+	if err := do(ctx, user, []string{"marker"}, nil); err != nil {
+		return err
+	}
+	both, bctx := errgroup.WithContext(ctx)
+	both.Go(func() error { return do(bctx, user, early, nil) })
+	if len(todo[probe.Auditor]) > 0 {
+		both.Go(func() error {
+			s, err := r.eng.Exec(bctx, id, engine.Exec{Argv: []string{guestDir + "/guest"}, User: "0:0", Stdin: true})
+			if err != nil {
+				return fmt.Errorf("starting the auditor: %w", err)
+			}
+			defer s.Close()
+			leave := 0
+			return do(bctx, newGuest(bctx, s, user.nonce, probe.Auditor), todo[probe.Auditor], &leave)
+		})
+	}
+	if err := both.Wait(); err != nil {
+		return err
+	}
+	r.progress()
+	if err := do(ctx, user, later, nil); err != nil {
+		return err
+	}
+	// The counters go with the container: read them while the guest waits.
+	if state.Kernel != nil {
+		if after, err := state.Kernel.Refresh(); err == nil {
+			r.locked(func() { state.After = after })
+		}
+	}
+	code := exits[name]
+	exit := check.Exit{Twin: name, Wanted: code}
+	if err := do(ctx, user, nil, &code); err != nil {
+		return err
+	}
+	exit.StdoutComplete = true
+	wctx, cancel := context.WithTimeout(ctx, exitTime)
+	defer cancel()
+	got, err := r.eng.Wait(wctx, id)
+	if err != nil {
+		exit.Problem = err.Error()
+	}
+	exit.Got = got
+	r.locked(func() { r.exits = append(r.exits, exit) })
+	return nil
+}

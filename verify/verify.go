@@ -1,0 +1,192 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/tightship-dev/tightship/check"
+	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/probe"
+	"github.com/tightship-dev/tightship/report"
+	"github.com/tightship-dev/tightship/spec"
+	"golang.org/x/sync/errgroup"
+)
+
+// Errors that callers tell apart, besides package engine's.
+var (
+	ErrNoCheck  = errors.New("no such check")
+	ErrPlatform = errors.New("the image is for another platform")
+	ErrLeft     = errors.New("not everything that was created could be removed")
+)
+
+// run is one verification at work.
+type run struct {
+	eng     engine.Engine
+	opts    Options
+	lock    *runLock
+	info    engine.Info
+	image   engine.Image
+	wanted  spec.Container
+	checks  []*check.Check
+	volumes volumes
+	todo    map[check.Twin]map[probe.Role][]string
+	hashKey []byte
+
+	mu      sync.Mutex // guards what follows
+	made    []engine.Resource
+	states  map[check.Twin]*check.TwinState
+	ended   map[check.Twin]bool
+	exits   []check.Exit
+	results map[string]check.Result
+	next    int // index in check.Sections of the next section to announce
+	cleaned bool
+}
+
+// Image verifies an image under a policy. The error is nil whenever a verdict
+// could be reached, also a bad one; it wraps the engine's sentinel errors.
+// Everything created is removed before it returns, also when ctx ends; what
+// could not be removed is named by an error that wraps ErrLeft.
+func Image(ctx context.Context, eng engine.Engine, o Options) (res report.Result, err error) {
+	started := o.now()
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if o.CommandTimeout == 0 {
+		o.CommandTimeout = DefaultCommandTimeout
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, o.Timeout, fmt.Errorf("the verification's time limit of %s is over", o.Timeout))
+	defer cancel()
+	r, err := prepare(ctx, eng, o)
+	if err != nil {
+		return res, err
+	}
+	defer r.lock.release()
+	err = r.measure(ctx)
+	if cerr := r.clean(ctx); cerr != nil {
+		err = errors.Join(err, cerr)
+	}
+	if err != nil {
+		if ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) {
+			err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
+		return res, err
+	}
+	r.progress()
+	return r.report(started), nil
+}
+
+// prepare settles everything that needs no container.
+func prepare(ctx context.Context, eng engine.Engine, o Options) (*run, error) {
+	r := &run{eng: eng, opts: o, states: map[check.Twin]*check.TwinState{}, ended: map[check.Twin]bool{},
+		todo: map[check.Twin]map[probe.Role][]string{}, results: map[string]check.Result{}, hashKey: []byte(token())}
+	var err error
+	if r.checks, err = selected(o.Policy, o.Only, o.Skip); err != nil {
+		return nil, err
+	}
+	if r.info, err = eng.Info(ctx); err != nil {
+		return nil, err
+	}
+	if rt := o.Policy.Runtime; rt != "" && !slices.Contains(r.info.Runtimes, rt) {
+		return nil, fmt.Errorf("%w: %q (the engine knows %s)", engine.ErrRuntime, rt, strings.Join(r.info.Runtimes, ", "))
+	}
+	if r.image, err = eng.Image(ctx, o.Policy.Image); err != nil {
+		return nil, err
+	}
+	if r.image.OS != r.info.OS || r.image.Arch != r.info.Arch {
+		return nil, fmt.Errorf("%w: it is %s/%s and the engine's host is %s/%s", ErrPlatform, r.image.OS, r.image.Arch, r.info.OS, r.info.Arch)
+	}
+	if r.wanted, err = o.Policy.Container(); err != nil {
+		return nil, err
+	}
+	if r.lock, err = newRun(); err != nil {
+		return nil, err
+	}
+	r.volumes = volumes{guest: "tightship-" + r.lock.id + "-guest", workspace: "tightship-" + r.lock.id + "-workspace"}
+	for _, t := range []check.Twin{check.Main, check.Isolate, check.Exhaust} {
+		todo := probesFor(r.checks, t)
+		if len(todo[probe.User])+len(todo[probe.Auditor]) == 0 {
+			r.ended[t] = true
+			continue
+		}
+		r.todo[t] = todo
+		r.states[t] = &check.TwinState{Launched: r.settings(t), FullScale: o.FullScale,
+			Seen: map[probe.Role]map[string]probe.Observation{probe.User: {}, probe.Auditor: {}}}
+	}
+	return r, nil
+}
+
+// measure runs the twins side by side.
+func (r *run) measure(ctx context.Context) error {
+	if err := r.carry(ctx); err != nil {
+		return err
+	}
+	group, gctx := errgroup.WithContext(ctx)
+	for name := range r.states {
+		group.Go(func() error {
+			err := r.twin(gctx, name)
+			r.locked(func() { r.ended[name] = true })
+			r.progress()
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// create makes a container of this run and remembers it for removal before the
+// engine is asked, so that an answer that never comes leaves nothing behind.
+func (r *run) create(ctx context.Context, what string, c spec.Container) (string, error) {
+	name := "tightship-" + r.lock.id + "-" + what
+	r.created(engine.Resource{Kind: "container", ID: name, Name: name, RunID: r.lock.id})
+	id, err := r.eng.Create(ctx, name, c)
+	if err != nil {
+		return "", fmt.Errorf("creating the %s container: %w", what, err)
+	}
+	return id, nil
+}
+
+func (r *run) created(res engine.Resource) { r.locked(func() { r.made = append(r.made, res) }) }
+
+func (r *run) labels() map[string]string { return map[string]string{engine.Label: r.lock.id} }
+
+func (r *run) locked(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f()
+}
+
+// clean removes everything, also when ctx has ended, and notes which twin was
+// still there afterwards.
+func (r *run) clean(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	left := remove(ctx, r.eng, r.made)
+	lctx, cancel := context.WithTimeout(ctx, cleanTime)
+	defer cancel()
+	// Removed is what the engine no longer lists, not what it said it removed.
+	still, err := r.eng.List(lctx, r.lock.id)
+	if err == nil {
+		left = still
+	}
+	r.locked(func() {
+		r.cleaned = true
+		for i := range r.exits {
+			if err != nil && r.exits[i].Problem == "" {
+				r.exits[i].Problem = "the engine did not say whether it was removed"
+			}
+			for _, l := range left {
+				r.exits[i].Left = r.exits[i].Left || strings.HasSuffix(l.Name, "-"+string(r.exits[i].Twin))
+			}
+		}
+	})
+	if len(left) == 0 {
+		return nil
+	}
+	names := make([]string, len(left))
+	for i, l := range left {
+		names[i] = l.Kind + " " + l.Name
+	}
+	return fmt.Errorf("%w: %s", ErrLeft, strings.Join(names, ", "))
+}
