@@ -11,12 +11,26 @@
 // is strict: an unknown key, a duplicate, a wrong type or an impossible value
 // is an error with file, line, column and the path of the key, and nothing is
 // started.
+//
+// # How a file and the defaults combine
+//
+// A group with fixed keys (user, workspace, limits, environment and its git)
+// merges key by key: what the file leaves out keeps its default. A list or a
+// map with free keys (tmpfs, sysctls, capabilities, environment.commands,
+// environment.python_packages, user.groups) replaces the default as a whole,
+// so that it can also be emptied. Within one tmpfs entry a missing key takes
+// the tight value: 2g, no exec, no suid, no dev.
+//
+// Only the plain part of YAML is read: no aliases, anchors, tags or second
+// documents, and no characters that make a reviewer see another file than the
+// program does.
 package policy
 
 // Version is the only value of the version key that this program reads.
 const Version = 1
 
-// Policy is a whole file with every default filled in.
+// Policy is a whole file with every default filled in. Slices and maps made by
+// Default, Load and Decode are never nil.
 type Policy struct {
 	Version         int               `yaml:"version"`
 	Image           string            `yaml:"image"`
@@ -25,25 +39,28 @@ type Policy struct {
 	Tmpfs           map[string]Tmpfs  `yaml:"tmpfs"` // by absolute, clean mount point
 	Workspace       Workspace         `yaml:"workspace"`
 	Limits          Limits            `yaml:"limits"`
-	Capabilities    []string          `yaml:"capabilities"` // added back after ALL is dropped; without CAP_
+	Capabilities    []string          `yaml:"capabilities"` // added back after ALL is dropped; without CAP_, sorted
 	NoNewPrivileges bool              `yaml:"no_new_privileges"`
-	Seccomp         string            `yaml:"seccomp"` // "default", "unconfined" or a profile's path
+	Seccomp         string            `yaml:"seccomp"` // SeccompDefault, SeccompUnconfined or a profile's path
 	Network         Network           `yaml:"network"`
 	Sysctls         map[string]string `yaml:"sysctls"`
 	Environment     Environment       `yaml:"environment"`
-	Runtime         string            `yaml:"runtime"`
+	Runtime         string            `yaml:"runtime"` // "" is the engine's default
 	Accept          []Accept          `yaml:"accept"`
 
-	// Origins says where each value came from, by key path ("limits.memory").
-	// A path that is missing was filled from Default.
+	// Origins says where each value came from, by key path ("limits.memory",
+	// "tmpfs./tmp.exec", "accept[0].check"). A path that is missing was filled
+	// from Default.
 	Origins map[string]Origin `yaml:"-"`
-	// Source is the file's path, "" for the built-in default.
+	// Source is the file's path, "" for the built-in default. Relative host
+	// paths in the file are relative to its directory.
 	Source string `yaml:"-"`
 }
 
-// Origin is a place in the policy file.
+// Origin is a place in the policy file: where the key stands, or the item in
+// the case of a list.
 type Origin struct {
-	Line, Column int // both from 1
+	Line, Column int // both from 1; columns count characters
 }
 
 // User is who the agent runs as.
@@ -93,21 +110,18 @@ const (
 // except for Swap and Core where 0 means none and -1 unlimited.
 type Limits struct {
 	Memory Size  `yaml:"memory"`
-	Swap   Size  `yaml:"swap"`
+	Swap   Size  `yaml:"swap"` // on top of Memory
 	CPUs   CPUs  `yaml:"cpus"`
 	PIDs   Count `yaml:"pids"`
 	NoFile Count `yaml:"nofile"`
 	Core   Size  `yaml:"core"`
 }
 
-// Size is a number of bytes, written as 512m, 2g, 1048576 or unlimited.
-type Size int64
-
-// CPUs is thousandths of a CPU, written as 2, 0.5 or unlimited (0).
-type CPUs int64
-
-// Count is a number of things, or unlimited (0).
-type Count int64
+// The words that Seccomp may hold instead of a path.
+const (
+	SeccompDefault    = "default"    // the profile of moby/profiles, the same on every engine
+	SeccompUnconfined = "unconfined" // no filter
+)
 
 // Network is how much of a network the container has.
 type Network string
@@ -128,7 +142,7 @@ type Environment struct {
 // Command is a program that must run and what it must print.
 type Command struct {
 	Run    []string `yaml:"run"`
-	Expect string   `yaml:"expect"` // regular expression (RE2) on stdout and stderr together
+	Expect string   `yaml:"expect"` // regular expression (RE2) on stdout and stderr together; "" asks for nothing
 }
 
 // Git is what git must be configured as. Empty patterns ask for nothing.
@@ -137,13 +151,3 @@ type Git struct {
 	UserEmail      string `yaml:"user.email"` // regular expression
 	NonInteractive bool   `yaml:"noninteractive"`
 }
-
-// Accept makes one check's failure acceptable, in the open.
-type Accept struct {
-	Check  string `yaml:"check"`  // a check's ID
-	Reason string `yaml:"reason"` // required
-	Until  Date   `yaml:"until"`  // last day on which this counts, in UTC
-}
-
-// Date is a day, written 2006-01-02.
-type Date string
