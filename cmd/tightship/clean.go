@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/report"
+)
+
+func (a *app) cleanCommand() *cobra.Command {
+	var force bool
+	c := &cobra.Command{
+		Use:   "clean",
+		Short: "Remove what interrupted runs left behind",
+		Long: `Remove the containers and volumes of runs that are no longer alive, and print
+what was removed.
+
+A run removes what it creates by itself; this is for those that were killed.
+What belongs to a run that is still going, or to somebody else's on a shared
+engine, is left alone unless --force is given. The exit code is 3 when something
+could not be removed.`,
+		Args:              noArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.runClean(c, force)
+		},
+	}
+	c.Flags().BoolVar(&force, "force", false, "remove everything of every run, also of those that are still going, which fail then")
+	return c
+}
+
+func (a *app) runClean(c *cobra.Command, force bool) error {
+	ctx, out := c.Context(), c.OutOrStdout()
+	eng, err := a.newEngine(ctx)
+	if err != nil {
+		return err
+	}
+	defer eng.Close()
+	// Also after an error something may have been removed, and that is said.
+	removed, left, err := a.clean(ctx, eng, force)
+	for _, r := range removed {
+		_, _ = fmt.Fprintf(out, "removed %s\n", describe(r))
+	}
+	for _, r := range left {
+		_, _ = fmt.Fprintf(out, "left %s\n", describe(r))
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(left) > 0:
+		return withHint(fmt.Errorf("%d of %d could not be removed", len(left), len(left)+len(removed)), "see whether the engine still answers (`docker info`), then run `tightship clean` again")
+	case len(removed) == 0:
+		_, _ = fmt.Fprintln(out, "nothing to remove")
+	}
+	return nil
+}
+
+func describe(r engine.Resource) string {
+	const longest = 200
+	name := r.Name
+	if name == "" {
+		name = r.ID
+	}
+	return report.Sanitize(fmt.Sprintf("%s %s of run %s", r.Kind, name, r.RunID), longest)
+}

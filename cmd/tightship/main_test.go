@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/tightship-dev/tightship/check"
+	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/image"
+	"github.com/tightship-dev/tightship/report"
+	"github.com/tightship-dev/tightship/verify"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"tightship": fakeMain})
+}
+
+// fakeMain is main with an engine that is not there and a verification whose
+// outcome is in the environment.
+func fakeMain() {
+	ctx, stop := withSignals(context.Background())
+	code := fakeApp(os.Getenv("FAKE")).run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+type fakeEngine struct{ engine.Engine }
+
+func (fakeEngine) Info(context.Context) (engine.Info, error) { return engine.Info{Arch: "amd64"}, nil }
+func (fakeEngine) Close() error                              { return nil }
+
+// mark leaves a file behind, to show that something happened.
+func mark(name string) {
+	if dir := os.Getenv("WORK"); dir != "" {
+		_ = os.WriteFile(filepath.Join(dir, name), nil, 0o600)
+	}
+}
+
+func fakeApp(mode string) *app {
+	return &app{
+		newEngine: func(context.Context) (engine.Engine, error) {
+			switch mode {
+			case "no-engine":
+				return nil, fmt.Errorf("connect to unix:///var/run/docker.sock: %w", engine.ErrUnreachable)
+			case "no-permission":
+				return nil, fmt.Errorf("connect to unix:///var/run/docker.sock: %w", engine.ErrPermission)
+			}
+			return fakeEngine{}, nil
+		},
+		verify: func(ctx context.Context, _ engine.Engine, o verify.Options) (report.Result, error) {
+			mark("started")
+			return fakeVerify(ctx, mode, o)
+		},
+		clean: func(_ context.Context, _ engine.Engine, all bool) (removed, left []engine.Resource, err error) {
+			dead := engine.Resource{Kind: "container", Name: "tightship-dead", RunID: "dead"}
+			alive := engine.Resource{Kind: "volume", ID: "0123", RunID: "alive\x1b[2J"}
+			switch {
+			case mode == "nothing":
+				return nil, nil, nil
+			case mode == "stuck":
+				return []engine.Resource{alive}, []engine.Resource{dead}, nil
+			case mode == "late":
+				return nil, nil, fmt.Errorf("list: %w", context.DeadlineExceeded)
+			case all:
+				return []engine.Resource{dead, alive}, nil, nil
+			}
+			return []engine.Resource{dead}, nil, nil
+		},
+		catalogue: func() []*check.Check { return fakeCatalogue },
+		guest: func(string) ([]byte, error) {
+			if mode == "no-guest" {
+				return guestIn("amd64", os.Getenv("WORK"))
+			}
+			return []byte("guest"), nil
+		},
+		buildImage: func(_ context.Context, o image.Options) error {
+			if mode == "no-docker" {
+				return fmt.Errorf("%w on PATH", image.ErrNoDocker)
+			}
+			_, err := fmt.Fprintf(o.Progress, "building %s from %s, network %q, cache %v\n", o.Tag, o.Base, o.Network, !o.NoCache)
+			return err
+		},
+		terminal: terminal,
+	}
+}
+
+var fakeCatalogue = []*check.Check{
+	{
+		ID: "fs.tmp-noexec", Title: "Nothing in a declared tmpfs can be executed", Section: check.Filesystem,
+		Why: "A program that was downloaded cannot be run.", Attempt: "execve of a copy of the guest in the tmpfs",
+		Control: "the same file runs from its read-only mount", Settings: []string{"tmpfs"}, Mutations: []string{"tmp-exec"},
+		Fix: check.Fix{Policy: "tmpfs: {/tmp: {exec: false}}", Docker: "--tmpfs /tmp:noexec", Compose: "tmpfs:\n  - /tmp:noexec", Kubernetes: "none: use an emptyDir"},
+	},
+	{ID: "limits.pids", Title: "The number of processes is bounded", Section: check.Limits, Settings: []string{"limits.pids"}},
+	{ID: "env.command[*]", Title: "A command of the policy runs and says what it should", Section: check.Environment},
+}
+
+func fakeVerify(ctx context.Context, mode string, o verify.Options) (report.Result, error) {
+	r := report.Result{
+		Subject: report.Subject{Image: o.Policy.Image, Engine: "fake", Runtime: o.Policy.Runtime},
+		Policy:  o.Policy.Source,
+		RunID:   "run",
+		Checks: []report.Check{
+			{ID: "fs.tmp-noexec", Title: "Nothing in a declared tmpfs can be executed", Section: "filesystem", Verdict: "pass", Evidence: "exercised"},
+			{ID: "limits.pids", Title: "The number of processes is bounded", Section: "limits", Verdict: "pass", Evidence: "exercised"},
+		},
+		Summary: report.Summary{Pass: 2, Verdict: "proven"},
+	}
+	last := &r.Checks[1]
+	switch mode {
+	case "failed":
+		last.Verdict, last.Reason, last.Hint = "fail", "all 164 children lived\x1b[2J", "--pids-limit 100"
+		r.Summary = report.Summary{Pass: 1, Fail: 1, Verdict: "failed"}
+	case "inconclusive":
+		last.Verdict, last.Reason = "inconclusive", "the twin did not start"
+		r.Summary = report.Summary{Pass: 1, Inconclusive: 1, Verdict: "inconclusive"}
+	case "no-image":
+		return r, fmt.Errorf("%s: %w", o.Policy.Image, engine.ErrNoImage)
+	case "late":
+		return r, fmt.Errorf("start the first container: %w", context.DeadlineExceeded)
+	case "panic":
+		panic("no idea")
+	case "hang":
+		<-ctx.Done()
+		mark("cleaned")
+		o.Progress(verify.Event{Section: "limits", Checks: r.Checks[1:]})
+		return r, fmt.Errorf("verify: %w", context.Cause(ctx))
+	case "leave":
+		<-ctx.Done()
+		return r, errors.Join(fmt.Errorf("verify: %w", context.Cause(ctx)), fmt.Errorf("%w: container a", verify.ErrLeft))
+	case "stubborn":
+		time.Sleep(time.Minute)
+	}
+	if o.Progress != nil {
+		o.Progress(verify.Event{Section: "filesystem", Checks: r.Checks[:1], Pending: []check.Section{"limits"}})
+		if mode == "slow" {
+			time.Sleep(3 * tick)
+		}
+		o.Progress(verify.Event{Section: "limits", Checks: r.Checks[1:]})
+	}
+	return r, nil
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tightship-dev/tightship/policy"
+	"github.com/tightship-dev/tightship/report"
+	"github.com/tightship-dev/tightship/verify"
+)
+
+// policyFile is what --policy is when it is not given and the file is there.
+const policyFile = "tightship.yaml"
+
+type verifyFlags struct {
+	policy, runtime           string
+	only, skip, output        []string
+	timeout                   time.Duration
+	fullScale, quiet, verbose bool
+}
+
+func (a *app) verifyCommand() *cobra.Command {
+	var f verifyFlags
+	c := &cobra.Command{
+		Use:   "verify [IMAGE]",
+		Short: "Prove that an image, started under the policy, is tight",
+		Long: `Start IMAGE under the policy, attack its hardening from inside, and say of every
+protection whether it held, is broken, or could not be measured.
+
+Without IMAGE the policy's image is used. The policy is ./tightship.yaml if that
+file exists, else the built-in one, which is the hardened baseline itself. What
+the image would normally start is never started.
+
+The exit code is 0 when everything is proven, 1 when at least one check failed,
+2 when none failed but one could not be measured, and 3 when the verification
+could not run. Interrupted, it removes everything it created and exits with 130.`,
+		Example: `  tightship verify my-agent:latest
+  tightship verify --policy strict.yaml -o json=report.json -o junit=junit.xml
+  tightship verify my-agent:latest --only 'fs.*,limits.pids'`,
+		Args: maxArgs(1, "image"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.runVerify(c.Context(), f, args)
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	fl := c.Flags()
+	fl.StringVar(&f.policy, "policy", "", "policy `FILE` (default ./"+policyFile+" if it exists, else the built-in policy)")
+	fl.StringVar(&f.runtime, "runtime", "", "OCI runtime `NAME`, in place of the policy's")
+	fl.StringSliceVar(&f.only, "only", nil, "run only these `CHECKS`: IDs or patterns like 'fs.*' (repeatable)")
+	fl.StringSliceVar(&f.skip, "skip", nil, "leave these `CHECKS` out (repeatable)")
+	fl.BoolVar(&f.fullScale, "full-scale", false, "exhaust memory and CPU at the declared size instead of scaled down")
+	fl.DurationVar(&f.timeout, "timeout", verify.DefaultTimeout, "time limit of the verification, as `DURATION`")
+	fl.StringArrayVarP(&f.output, "output", "o", nil, "write `FORMAT[=FILE]`: "+strings.Join(formatNames(), ", ")+"; to standard output without FILE (repeatable)")
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "show only what did not hold, and the verdict")
+	fl.BoolVarP(&f.verbose, "verbose", "v", false, "show the evidence of every check")
+	a.completeChecks(c, "only")
+	a.completeChecks(c, "skip")
+	complete(c, "output", formatNames()...)
+	return c
+}
+
+func (a *app) runVerify(ctx context.Context, f verifyFlags, args []string) error {
+	if f.quiet && f.verbose {
+		return withHint(errors.New("--quiet and --verbose contradict each other"), "leave one of them out")
+	}
+	if f.timeout <= 0 {
+		return withHint(fmt.Errorf("--timeout %v is no time at all", f.timeout), "the default is %v", verify.DefaultTimeout)
+	}
+	a.ui.quiet = f.quiet
+	out, err := parseOutputs(f.output)
+	if err != nil {
+		return err
+	}
+	p, err := a.policy(f.policy)
+	if err != nil {
+		return err
+	}
+	if len(args) > 0 {
+		p.Image = args[0]
+	}
+	if p.Image == "" {
+		return withHint(errors.New("no image to verify"), "name one: `tightship verify IMAGE`, or as `image:` in the policy")
+	}
+	if f.runtime != "" {
+		p.Runtime = f.runtime
+	}
+	if err := out.check(); err != nil {
+		return err
+	}
+	return a.verifyInto(ctx, out, f, p)
+}
+
+// policy loads the named policy, or the one that applies when none is named.
+func (a *app) policy(path string) (*policy.Policy, error) {
+	if path == "" {
+		if _, err := os.Lstat(policyFile); errors.Is(err, fs.ErrNotExist) {
+			return policy.Default(), nil
+		}
+		path = policyFile
+	}
+	p, err := policy.Load(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, withHint(fmt.Errorf("there is no policy file %s", path), "`tightship policy init > %s` writes one", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	// A template alone ("env.command") names no check that could fail.
+	known := func(id string) bool {
+		c, err := a.findCheck(id)
+		return err == nil && id+"[*]" != c.ID
+	}
+	near := func(id string) string { return policy.Nearest(id, a.ids()) }
+	return p, p.ValidateChecks(known, near)
+}
+
+func (a *app) verifyInto(ctx context.Context, out outputs, f verifyFlags, p *policy.Policy) error {
+	a.ui.startStatus("waiting for: the engine")
+	defer a.ui.stopStatus()
+	eng, err := a.newEngine(ctx)
+	if err != nil {
+		return err
+	}
+	defer eng.Close()
+	info, err := eng.Info(ctx)
+	if err != nil {
+		return err
+	}
+	guest, err := a.guest(info.Arch)
+	if err != nil {
+		return err
+	}
+	show := a.newProgress(out, f, p)
+	a.ui.setStatus("waiting for: the first containers")
+	result, err := a.verify(ctx, eng, verify.Options{
+		Policy: p, Guest: guest, Only: f.only, Skip: f.skip,
+		FullScale: f.fullScale, Timeout: f.timeout,
+		Progress: func(e verify.Event) {
+			if ctx.Err() == nil { // what an interruption cut off is no result
+				show.event(e)
+			}
+		},
+	})
+	a.ui.stopStatus()
+	if errors.Is(err, context.DeadlineExceeded) && hint(err) == "" {
+		return withHint(err, "allow more time with --timeout, or see whether the engine still answers: `docker info`")
+	}
+	finished := ctx.Err() == nil && len(result.Checks) > 0
+	if err != nil && !(finished && errors.Is(err, verify.ErrLeft)) {
+		return err
+	}
+	// What could not be removed does not take the report away, only the exit code.
+	if derr := a.deliver(out, show, result); err == nil {
+		return derr
+	}
+	return err
+}
+
+// deliver writes the report everywhere it should go. A report that cannot be
+// written somewhere is shown: the run that made it may have been a long one.
+func (a *app) deliver(out outputs, show *progress, result report.Result) error {
+	r := report.Report{Schema: report.Schema, Results: []report.Result{result}}
+	show.finish(r)
+	lost := false
+	for _, s := range out.files {
+		if err := s.write(r); err != nil {
+			lost = true
+			a.ui.error(withHint(fmt.Errorf("cannot write %s: %w", s.name, cause(err)), "the verification itself ended; its verdict is: %s", report.Headline(result)))
+		}
+	}
+	shown := out.stdout == "text" && a.ui.out.err == nil
+	if (lost || a.ui.out.err != nil) && !shown {
+		a.ui.note("the report, so that it is not lost:")
+		if err := report.Text(a.ui.err, r, report.TextOptions{Verbose: true}); err != nil {
+			return fmt.Errorf("cannot write the report to standard error either: %w", cause(err))
+		}
+	}
+	if lost {
+		return verdict(exitError)
+	}
+	switch report.Outcome(result.Summary) {
+	case "proven":
+		return nil
+	case "failed":
+		return verdict(exitFailed)
+	}
+	return verdict(exitInconclusive)
+}
