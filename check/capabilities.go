@@ -67,9 +67,10 @@ func capabilityChecks() []*Check {
 			Title:    "What capabilities allow is refused",
 			Why:      "A set that reads as empty is a claim; a refused act is evidence.",
 			Attempt:  "uid 0 without capabilities makes one harmless act per capability that has one: chown, mknod, raw socket, chroot, signal another user's process… Acts that could not be undone carry a bad argument, which the kernel sees only after the permission.",
-			Control:  "The same acts succeed in a twin that has Docker's default capabilities.",
+			Control:  "The same acts succeed in a twin that has Docker's default capabilities. No-new-privileges alone would refuse them to uid 0 as well, so they are made once more in a twin without it.",
 			Settings: []string{"capabilities"}, Fix: fixCaps, Refs: refsCaps,
-			Needs:     needs(need(Main, probe.User, "marker"), need(Main, probe.Auditor, "caps.acts"), need(Isolate, probe.User, "marker"), need(Isolate, probe.Auditor, "caps.acts")),
+			Needs: needs(need(Main, probe.User, "marker"), need(Main, probe.Auditor, "caps.acts"), need(Exhaust, probe.User, "marker"), need(Exhaust, probe.Auditor, "caps.acts"),
+				need(Isolate, probe.User, "marker"), need(Isolate, probe.Auditor, "caps.acts")),
 			Mutations: capMutations(ActlessCaps...),
 			Judge:     judgeCapsExercised,
 		},
@@ -78,9 +79,9 @@ func capabilityChecks() []*Check {
 			Title:    "The network configuration cannot be changed",
 			Why:      "Whoever can add a route or an address can undo the network isolation.",
 			Attempt:  "uid 0 without capabilities sets the flags lo already has, adds a link of a kind that does not exist and an address to no interface: nothing would change even if allowed.",
-			Control:  "Reading lo's flags succeeds.",
+			Control:  "Reading lo's flags succeeds. The attempts are made once more in a twin without no-new-privileges, which alone would refuse them.",
 			Settings: []string{"capabilities"}, Fix: fixCaps, Refs: refsCaps,
-			Needs: need(Main, probe.Auditor, "net.admin"), Mutations: []string{"caps.NET_ADMIN"},
+			Needs: needs(need(Main, probe.Auditor, "net.admin"), need(Exhaust, probe.Auditor, "net.admin")), Mutations: []string{"caps.NET_ADMIN"},
 			Judge: judgeNetAdmin,
 		},
 		{
@@ -175,7 +176,12 @@ func judgeCapsExercised(in *Input) Result {
 	// This row is about the acts: one capability without an act must not break
 	// it, so only the attempts speak for what was declared.
 	a.declaredIs, a.kernelIs = silent, silent
-	o, why := in.see(Main, probe.Auditor, "caps.acts")
+	main, why := in.see(Main, probe.Auditor, "caps.acts")
+	if why != "" {
+		return a.unmeasured(why)
+	}
+	// Where no-new-privileges is off, only the capabilities decide.
+	o, why := in.see(Exhaust, probe.Auditor, "caps.acts")
 	if why != "" {
 		return a.unmeasured(why)
 	}
@@ -183,12 +189,24 @@ func judgeCapsExercised(in *Input) Result {
 	if why != "" {
 		return a.unmeasured(why)
 	}
+	for _, t := range []Twin{Main, Exhaust, Isolate} {
+		m, why := in.see(t, probe.User, "marker")
+		if why != "" {
+			return a.unmeasured(why)
+		}
+		if bad := pick(m, func(t probe.Attempt) bool { return !t.OK }); len(bad) > 0 {
+			return a.unmeasured("the user's files to act on could not be made: " + show(bad...))
+		}
+	}
 	var broken, shown, plain []string
-	for _, t := range pick(o, func(t probe.Attempt) bool { return !t.Control }) {
-		switch {
-		case t.OK:
+	acts := func(t probe.Attempt) bool { return !t.Control }
+	for _, t := range append(pick(main, acts), pick(o, acts)...) {
+		if t.OK {
 			broken = append(broken, fmt.Sprintf("%s (CAP_%s)", t.Act, t.On))
-		case refused(t.Errno):
+		}
+	}
+	for _, t := range pick(o, acts) {
+		if refused(t.Errno) {
 			if c, found := attempt(iso, t.Act, t.On); found && c.OK {
 				shown = append(shown, t.On)
 			} else {
@@ -209,18 +227,25 @@ func judgeCapsExercised(in *Input) Result {
 func judgeNetAdmin(in *Input) Result {
 	a := accountCaps(in)
 	a.declaredIs, a.kernelIs = silent, silent // one capability of many: caps.none judges the set
-	o, why := in.see(Main, probe.Auditor, "net.admin")
+	main, why := in.see(Main, probe.Auditor, "net.admin")
 	if why != "" {
 		return a.unmeasured(why)
 	}
-	tried := pick(o, func(t probe.Attempt) bool { return !t.Control })
+	o, why := in.see(Exhaust, probe.Auditor, "net.admin")
+	if why != "" {
+		return a.unmeasured(why)
+	}
+	acts := func(t probe.Attempt) bool { return !t.Control }
+	tried := pick(o, acts)
 	ctl, ok := control(o, "SIOCGIFFLAGS")
 	seen := show(append(slices.Clone(tried), ctl)...)
 	held := 0
-	for _, t := range tried {
+	for _, t := range append(pick(main, acts), tried...) {
 		if t.OK {
 			return a.decide(off, Exercised, seen, t.Act+" was permitted")
 		}
+	}
+	for _, t := range tried {
 		if refused(t.Errno) {
 			held++
 		}

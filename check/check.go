@@ -115,9 +115,12 @@ type Need struct {
 // Twin is one of the containers that stand in for the agent's.
 type Twin string
 
-// The twins. Main has exactly the wanted settings. Exhaust is disposable and
-// has its limits scaled down by one factor. Isolate has the protections that
-// mask others removed, so that each of the masked ones decides alone.
+// The twins. Main has exactly the wanted settings. Protections mask one another,
+// so the other two give some up to put others to the test alone: Exhaust is
+// disposable, with its limits scaled down by one factor, and has
+// no-new-privileges off, under which uid 0 could not use a capability that was
+// left to it. Isolate has no-new-privileges and noexec off and Docker's default
+// capabilities added: what is refused elsewhere must succeed there.
 const (
 	Main    Twin = "main"
 	Exhaust Twin = "exhaust"

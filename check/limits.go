@@ -238,10 +238,14 @@ func judgeCPU(in *Input) Result {
 		return a.decide(off, Exercised, seen, "the threads burned more than the scaled quota")
 	case limit == 0:
 		return a.decide(silent, NoGrade, seen, "the host was too busy for the threads to exceed the quota")
+	// Within one period the threads may use the whole quota at once, so a rate
+	// means something only where no counter cut the burning short.
+	case counter == on:
+		return a.decide(on, Exercised, seen, "the threads wanted more and were throttled")
 	case used > 1.5*limit+0.1:
 		return a.decide(off, Exercised, seen, "the threads burned more than the quota")
-	case counter == on || counter == silent && used > 0.6*limit:
-		return a.decide(on, Exercised, seen, "the threads wanted more and were throttled")
+	case counter == silent && used > 0.6*limit:
+		return a.decide(on, Exercised, seen, "the threads wanted more and got about the quota")
 	}
 	return a.decide(silent, NoGrade, seen, "the threads were not throttled, so the quota was not put to the test")
 }

@@ -57,20 +57,20 @@ func orElse(v, fallback int64) int64 {
 // Reach is how far the attempts go: past the wanted limit, scaled alike.
 type Reach struct {
 	Memory, PIDs, TmpfsFill, NoFile int64
-	CPUMillis                       int64
+	MilliCPU                        int64
 	Threads                         int
 }
 
 // ReachFor sizes the attempts from the wanted limits, never from the declared
 // ones: an attempt sized from what the engine was told would stop just where a
 // lost limit would have shown.
-func ReachFor(memory, pids, nofile int64, ncpu int, full bool) Reach {
+func ReachFor(memory, cpus, pids, nofile int64, ncpu int, full bool) Reach {
 	return Reach{
 		Memory:    ScaleMemory(memory, orElse(memory, fallbackMemory), full) * 3 / 2,
 		PIDs:      orElse(pids, fallbackPIDs) + 64,
 		TmpfsFill: 2 * scaledTmpfs,
 		NoFile:    orElse(nofile, fallbackNoFile) + 64,
-		CPUMillis: 150,
+		MilliCPU:  ScaleCPU(cpus, orElse(cpus, fallbackCPU), ncpu, full) * 3 / 2,
 		Threads:   max(ncpu, 2),
 	}
 }

@@ -77,6 +77,10 @@ type State struct {
 	OOMKilled bool
 	Error     string
 	Declared  spec.Container // its settings as the engine reports them
+	// Other is the settings in force that spec.Container has no word for, one
+	// line each ("apparmor=unconfined", "publish=80/tcp"), and the warnings the
+	// engine gave when it created the container. Sorted.
+	Other []string
 }
 
 // Stream is a running process's standard streams. Reads end with io.EOF when

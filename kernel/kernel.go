@@ -7,11 +7,30 @@
 // privilege to look at another user's process; where either is missing (a
 // remote daemon, an unprivileged user) Read returns ErrUnavailable and the
 // verdicts that would have leaned on it carry a lower evidence grade.
+//
+// What Read could not see is never reported as tight: a missing capability
+// line is an error, a missing controller is NotKnown, a missing Seccomp line
+// is -1.
 package kernel
+
+import "errors"
+
+// Errors that callers tell apart.
+var (
+	// ErrUnavailable says that this host cannot be asked: it is not Linux, or we
+	// may not look at that process.
+	ErrUnavailable = errors.New("kernel state is not available")
+	// ErrGone says that the process or its cgroup is no more, or that its number
+	// was given to another process while we read.
+	ErrGone = errors.New("process is gone")
+)
 
 // State is the kernel's account of one container.
 type State struct {
 	PID int `json:"pid"`
+	// Start is when the process started, in clock ticks since boot. With PID it
+	// identifies a process (proc_pid_stat(5), field 22).
+	Start uint64 `json:"start"`
 
 	// From /proc/PID/status.
 	UIDs       [4]int64 `json:"uids"` // real, effective, saved, filesystem
@@ -31,6 +50,11 @@ type State struct {
 
 	// LSM is the AppArmor or SELinux label, "" where the host has none.
 	LSM string `json:"lsm"`
+
+	// Namespaces is the identity of each namespace by its name in /proc/PID/ns
+	// ("pid": "pid:[4026531836]"). Two processes share a namespace exactly when
+	// the strings are equal. A name we may not look at is missing.
+	Namespaces map[string]string `json:"namespaces,omitempty"`
 }
 
 // Caps is the five capability sets as bit masks (capabilities(7)).
@@ -77,6 +101,10 @@ type Cgroup struct {
 	OOMKills     int64 `json:"oom_kills"`
 	PIDsMax      int64 `json:"pids_max_events"` // times a fork was refused
 	CPUThrottled int64 `json:"cpu_throttled"`   // periods throttled
+
+	// Dirs is where each controller's files were found on this host, innermost
+	// first; State.Refresh reads them again.
+	Dirs map[string][]string `json:"-"`
 }
 
 // Values of Cgroup fields that are not a number.

@@ -33,7 +33,7 @@ const (
 	imagePattern   = `^[A-Za-z0-9][A-Za-z0-9._/:@-]*$`
 	runtimePattern = `^([A-Za-z0-9/][A-Za-z0-9._/-]*)?$`
 	importPattern  = `^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$`
-	checkPattern   = `^[a-z0-9]+([._-][a-z0-9]+)*$`
+	checkPattern   = `^[a-z0-9]+([._-][a-z0-9]+)*(\[[A-Za-z0-9._#+-]+\])?$`
 )
 
 var (

@@ -3,6 +3,8 @@ package probe
 import (
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,7 +45,7 @@ var capActList = []capAct{
 		return throwaway(rawCall(unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, unix.CAP_WAKE_ALARM, 0))
 	}, false},
 	{"LEASE", "take a lease on another user's file", nil, lease, true},
-	{"NET_BIND_SERVICE", "bind TCP port 81", nil, func(*capPlace) error { return bind("tcp4", 81) }, false},
+	{"NET_BIND_SERVICE", "bind TCP port 81", nil, bindPrivileged, false},
 	{"NET_RAW", "open a raw socket", nil, rawSocket, false},
 	{"SYS_CHROOT", "chroot to /", nil, func(*capPlace) error { return unix.Chroot("/") }, false},
 	{"SYS_PTRACE", "read another user's process", []string{"EFAULT"}, func(*capPlace) error { return readRemote(1) }, true},
@@ -182,6 +184,16 @@ func lease(t *capPlace) error {
 	defer unix.Close(fd) // gives the lease back as well
 	_, err = unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_RDLCK)
 	return err
+}
+
+// bindPrivileged binds a port below 1024, unless the network namespace lets
+// everybody: then success would say nothing about the capability.
+func bindPrivileged(*capPlace) error {
+	start, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+	if n, perr := strconv.Atoi(strings.TrimSpace(string(start))); err != nil || perr != nil || n <= 81 {
+		return unix.ENOTSUP
+	}
+	return bind("tcp4", 81)
 }
 
 func rawSocket(*capPlace) error {

@@ -117,7 +117,7 @@ func netAdmin(s *session, r *recorder) {
 func permitted(a *Attempt, errnos ...string) {
 	for _, e := range errnos {
 		if a.Errno == e {
-			a.OK, a.Note = true, "permission granted; then "+e+" for the argument that was bad on purpose"
+			a.OK, a.Errno, a.Note = true, "", "permission granted; then "+e+" for the argument that was bad on purpose"
 		}
 	}
 }

@@ -104,22 +104,23 @@ func (w *sweep) mount(m mount) {
 		if w.create(dir, m.target, root) && !root {
 			return
 		}
-		entries, err := readDir(dir)
+		f, err := os.Open(dir)
 		if err != nil {
-			continue // not readable by this user: then its children are not reachable either
+			continue // not readable by this user: its children cannot be found either
 		}
+		entries, _ := f.ReadDir(-1) // unsorted, and without a stat per entry
 		w.entries += len(entries)
 		for _, e := range entries {
-			path := filepath.Join(dir, e.Name())
 			switch {
 			case e.IsDir():
-				if !w.roots[path] && !w.skip(path) {
+				if path := filepath.Join(dir, e.Name()); !w.roots[path] && !w.skip(path) {
 					stack = append(stack, path)
 				}
 			case e.Type().IsRegular() && w.plan.Role == Auditor:
-				w.privileged(path)
+				w.privileged(int(f.Fd()), dir, e.Name())
 			}
 		}
+		f.Close()
 	}
 }
 
@@ -145,28 +146,18 @@ func (w *sweep) create(dir, mount string, named bool) bool {
 	return true
 }
 
-// privileged lists a file that would give its caller more than it has.
-func (w *sweep) privileged(path string) {
+// privileged lists a file that would give its caller more than it has. It is
+// looked up from its directory's descriptor: most of a sweep is this call.
+func (w *sweep) privileged(dirfd int, dir, name string) {
 	var st unix.Stat_t
-	if unix.Lstat(path, &st) != nil {
+	if unix.Fstatat(dirfd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Mode&0o111 == 0 {
 		return
 	}
-	if kind := st.Mode & (unix.S_ISUID | unix.S_ISGID); kind != 0 && st.Mode&0o111 != 0 {
+	path := filepath.Join(dir, name)
+	if st.Mode&(unix.S_ISUID|unix.S_ISGID) != 0 {
 		w.rec.fact("privileged:"+clip(path), fmt.Sprintf("mode %04o owner %d:%d", st.Mode&0o7777, st.Uid, st.Gid))
 	}
-	if st.Mode&0o111 != 0 {
-		if n, err := unix.Lgetxattr(path, "security.capability", nil); err == nil && n > 0 {
-			w.rec.fact("privileged:"+clip(path), "file capabilities")
-		}
+	if n, err := unix.Lgetxattr(path, "security.capability", nil); err == nil && n > 0 {
+		w.rec.fact("privileged:"+clip(path), "file capabilities")
 	}
-}
-
-// readDir lists a directory without sorting and without a stat per entry.
-func readDir(dir string) ([]os.DirEntry, error) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return f.ReadDir(-1)
 }

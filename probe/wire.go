@@ -51,7 +51,7 @@ type Params struct {
 	// Sizes for the exhaustion twin, already scaled.
 	Memory    int64 `json:"memory,omitempty"`     // bytes to touch past
 	PIDs      int64 `json:"pids,omitempty"`       // processes to reach past
-	CPUMillis int64 `json:"cpu_millis,omitempty"` // wall time to burn, milliseconds
+	MilliCPU  int64 `json:"milli_cpu,omitempty"`  // thousandths of a CPU to burn past
 	Threads   int   `json:"threads,omitempty"`    // burning threads
 	TmpfsFill int64 `json:"tmpfs_fill,omitempty"` // bytes to write towards
 	NoFile    int64 `json:"nofile,omitempty"`     // descriptors to reach past

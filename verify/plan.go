@@ -147,7 +147,9 @@ func isolate(c *spec.Container) {
 	c.Ulimits["core"] = -1
 }
 
+// scaleDown makes the disposable twin's limits quick to reach.
 func (r *run) scaleDown(c *spec.Container) {
+	c.NoNewPrivileges = false
 	l, full := r.opts.Policy.Limits, r.opts.FullScale
 	c.Memory = check.ScaleMemory(int64(l.Memory), c.Memory, full)
 	if c.Swap > 0 {
@@ -163,12 +165,12 @@ func (r *run) scaleDown(c *spec.Container) {
 // params is what the probes are told.
 func (r *run) params() probe.Params {
 	p := r.opts.Policy
-	reach := check.ReachFor(int64(p.Limits.Memory), int64(p.Limits.PIDs), int64(p.Limits.NoFile), r.info.NCPU, r.opts.FullScale)
+	reach := check.ReachFor(int64(p.Limits.Memory), int64(p.Limits.CPUs), int64(p.Limits.PIDs), int64(p.Limits.NoFile), r.info.NCPU, r.opts.FullScale)
 	out := probe.Params{
 		Workspace: r.workspace(), PythonPackages: p.Environment.PythonPackages,
 		CommandTimeout: r.opts.CommandTimeout.Milliseconds(),
 		Memory:         reach.Memory, PIDs: reach.PIDs, TmpfsFill: reach.TmpfsFill, NoFile: reach.NoFile,
-		CPUMillis: reach.CPUMillis, Threads: reach.Threads,
+		MilliCPU: reach.MilliCPU, Threads: reach.Threads,
 	}
 	for dir := range p.Tmpfs {
 		out.Tmpfs = append(out.Tmpfs, dir)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tightship-dev/tightship/check"
@@ -57,6 +58,9 @@ func (r *run) look(ctx context.Context, id string, state *check.TwinState) error
 	if r.info.Local {
 		if k, err = kernel.Read(st.PID); err != nil {
 			note = err.Error()
+		} else if !strings.Contains(k.Cgroup.Path, st.ID) {
+			// A process that the engine's PID does not mean here: another kernel's.
+			k, note = nil, "the process of that number here is not in the container's cgroup"
 		}
 	}
 	r.locked(func() {
@@ -94,7 +98,9 @@ func (r *run) work(ctx context.Context, id string, name check.Twin, stream *engi
 		return err
 	}
 	both, bctx := errgroup.WithContext(ctx)
-	both.Go(func() error { return do(bctx, user, early, nil) })
+	if name == check.Exhaust {
+		both.SetLimit(1) // one after the other: the auditor could not run in an exhausted twin
+	}
 	if len(todo[probe.Auditor]) > 0 {
 		both.Go(func() error {
 			s, err := r.eng.Exec(bctx, id, engine.Exec{Argv: []string{guestDir + "/guest"}, User: "0:0", Stdin: true})
@@ -106,10 +112,11 @@ func (r *run) work(ctx context.Context, id string, name check.Twin, stream *engi
 			return do(bctx, newGuest(bctx, s, user.nonce, probe.Auditor), todo[probe.Auditor], &leave)
 		})
 	}
+	both.Go(func() error { return do(bctx, user, early, nil) })
 	if err := both.Wait(); err != nil {
 		return err
 	}
-	r.progress()
+	r.progress(ctx)
 	if err := do(ctx, user, later, nil); err != nil {
 		return err
 	}

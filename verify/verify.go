@@ -48,8 +48,9 @@ type run struct {
 
 // Image verifies an image under a policy. The error is nil whenever a verdict
 // could be reached, also a bad one; it wraps the engine's sentinel errors.
-// Everything created is removed before it returns, also when ctx ends; what
-// could not be removed is named by an error that wraps ErrLeft.
+// Everything created is removed before it returns, also when ctx ends. What
+// could not be removed is named by an error that wraps ErrLeft; the result is
+// whole then, if the error is nothing else.
 func Image(ctx context.Context, eng engine.Engine, o Options) (res report.Result, err error) {
 	started := o.now()
 	if o.Timeout == 0 {
@@ -66,17 +67,16 @@ func Image(ctx context.Context, eng engine.Engine, o Options) (res report.Result
 	}
 	defer r.lock.release()
 	err = r.measure(ctx)
-	if cerr := r.clean(ctx); cerr != nil {
-		err = errors.Join(err, cerr)
+	left := r.clean(ctx)
+	if ctx.Err() != nil {
+		// Whatever was seen by then was cut off, and is no result.
+		return res, errors.Join(context.Cause(ctx), left)
 	}
 	if err != nil {
-		if ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) {
-			err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
-		}
-		return res, err
+		return res, errors.Join(err, left)
 	}
-	r.progress()
-	return r.report(started), nil
+	r.progress(ctx)
+	return r.report(started), left
 }
 
 // prepare settles everything that needs no container.
@@ -128,8 +128,10 @@ func (r *run) measure(ctx context.Context) error {
 	for name := range r.states {
 		group.Go(func() error {
 			err := r.twin(gctx, name)
-			r.locked(func() { r.ended[name] = true })
-			r.progress()
+			if err == nil {
+				r.locked(func() { r.ended[name] = true })
+				r.progress(gctx)
+			}
 			return err
 		})
 	}

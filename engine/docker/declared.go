@@ -1,0 +1,182 @@
+package docker
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/mount"
+
+	"github.com/tightship-dev/tightship/spec"
+)
+
+// declared says in our words what the engine reports. Where Docker knows more
+// shades than we do, the weaker one is chosen.
+func declared(in container.InspectResponse, podman bool) spec.Container {
+	host, config := in.HostConfig, in.Config
+	c := spec.Container{
+		Image:      config.Image,
+		Runtime:    host.Runtime,
+		Entrypoint: config.Entrypoint,
+		Cmd:        config.Cmd,
+		WorkingDir: config.WorkingDir,
+		User:       config.User,
+		Groups:     host.GroupAdd,
+		Env:        config.Env,
+		Labels:     config.Labels,
+
+		ReadonlyRootfs: host.ReadonlyRootfs,
+		Tmpfs:          declaredTmpfs(host, podman),
+		Mounts:         declaredMounts(in),
+		ShmSize:        host.ShmSize,
+
+		CapAdd:     capNames(host.CapAdd),
+		CapDrop:    capNames(host.CapDrop),
+		Privileged: host.Privileged,
+		Sysctls:    host.Sysctls,
+
+		Network:  string(host.NetworkMode),
+		PIDMode:  string(host.PidMode),
+		IPCMode:  string(host.IpcMode),
+		UTSMode:  string(host.UTSMode),
+		CgroupNS: string(host.CgroupnsMode),
+
+		OpenStdin: config.OpenStdin,
+	}
+	if c.Network == "default" || c.Network == "" {
+		c.Network = "bridge"
+	}
+	for _, d := range host.Devices {
+		c.Devices = append(c.Devices, d.PathOnHost)
+	}
+	declaredLimits(&c, host)
+	declaredSecurity(&c, host.SecurityOpt)
+	return c
+}
+
+func declaredLimits(c *spec.Container, host *container.HostConfig) {
+	c.Memory = max(host.Memory, 0)
+	switch {
+	case c.Memory == 0, host.MemorySwap < 0:
+		// Swap without a bound on memory has none either.
+		c.Swap = spec.Unlimited
+	case host.MemorySwap == 0:
+		c.Swap = c.Memory // unset: Docker allows as much swap again
+	case host.MemorySwap < host.Memory:
+		c.Swap = spec.Unlimited // makes no sense
+	default:
+		c.Swap = host.MemorySwap - host.Memory
+	}
+
+	// Fractions round up: a limit below one thousandth must not become none.
+	switch {
+	case host.NanoCPUs > 0:
+		c.MilliCPU = (host.NanoCPUs-1)/1e6 + 1
+	case host.CPUQuota > 0 && host.CPUQuota < 1<<40:
+		period := host.CPUPeriod
+		if period <= 0 {
+			period = 100_000
+		}
+		c.MilliCPU = (host.CPUQuota*1000-1)/period + 1
+	}
+
+	if p := host.PidsLimit; p != nil && *p > 0 {
+		c.PIDs = *p
+	}
+	for _, u := range host.Ulimits {
+		if u == nil {
+			continue
+		}
+		if c.Ulimits == nil {
+			c.Ulimits = map[string]int64{}
+		}
+		// A process may raise its soft limit up to the hard one.
+		c.Ulimits[u.Name] = max(u.Hard, spec.Unlimited)
+	}
+}
+
+// declaredSecurity reads the options that moby's parseSecurityOpt reads, with
+// its old separator ":" too; a later one overrides an earlier one.
+func declaredSecurity(c *spec.Container, options []string) {
+	for _, o := range options {
+		key, value, given := cutOption(o)
+		switch key {
+		case "no-new-privileges":
+			on, err := strconv.ParseBool(value)
+			c.NoNewPrivileges = !given || err == nil && on
+		case "seccomp":
+			c.Seccomp = value
+			if value == "builtin" { // Docker's name for its default
+				c.Seccomp = ""
+			}
+		}
+	}
+}
+
+func cutOption(o string) (key, value string, given bool) {
+	if key, value, given = strings.Cut(o, "="); given && !strings.Contains(key, ":") {
+		return key, value, true
+	}
+	return strings.Cut(o, ":")
+}
+
+func declaredTmpfs(host *container.HostConfig, podman bool) map[string]spec.Tmpfs {
+	out := map[string]spec.Tmpfs{}
+	start := spec.Tmpfs{Exec: podman} // Podman's tmpfs is nosuid and nodev only
+	for target, options := range host.Tmpfs {
+		out[path.Clean(target)] = parseTmpfs(options, start)
+	}
+	for _, m := range host.Mounts {
+		if m.Type != mount.TypeTmpfs {
+			continue
+		}
+		var options []string
+		if o := m.TmpfsOptions; o != nil {
+			for _, words := range o.Options {
+				options = append(options, strings.Join(words, "="))
+			}
+			if o.SizeBytes > 0 {
+				options = append(options, fmt.Sprintf("size=%d", o.SizeBytes))
+			}
+			if o.Mode != 0 {
+				options = append(options, fmt.Sprintf("mode=%o", o.Mode))
+			}
+		}
+		out[path.Clean(m.Target)] = parseTmpfs(strings.Join(options, ","), start)
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// declaredMounts takes the list of what the engine really mounts, which also
+// has the volumes that the image asks for, sorted by target.
+func declaredMounts(in container.InspectResponse) []spec.Mount {
+	var out []spec.Mount
+	for _, m := range in.Mounts {
+		if m.Type == mount.TypeTmpfs {
+			continue
+		}
+		source := m.Source
+		if m.Type == mount.TypeVolume {
+			source = m.Name
+		}
+		out = append(out, spec.Mount{Kind: spec.MountKind(m.Type), Source: source, Target: m.Destination, ReadOnly: !m.RW})
+	}
+	slices.SortFunc(out, func(a, b spec.Mount) int { return cmp.Compare(a.Target, b.Target) })
+	return out
+}
+
+func capNames(caps []string) []string {
+	set := map[string]bool{}
+	for _, c := range caps {
+		set[strings.TrimPrefix(strings.ToUpper(c), "CAP_")] = true
+	}
+	return slices.Sorted(maps.Keys(set))
+}

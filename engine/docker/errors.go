@@ -1,0 +1,171 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"unicode"
+
+	"github.com/moby/moby/client"
+
+	"github.com/tightship-dev/tightship/engine"
+)
+
+// record notes how far a call got. The client library's errors do not always
+// keep that: it flattens a refused connection into text, for one.
+type record struct {
+	mu       sync.Mutex
+	status   int   // of the last answer, 0 if there was none
+	dialErr  error // of the last failed attempt to connect
+	tooLarge bool
+}
+
+type recordKey struct{}
+
+func recordOf(ctx context.Context) *record {
+	if r, ok := ctx.Value(recordKey{}).(*record); ok {
+		return r
+	}
+	return &record{}
+}
+
+func (r *record) dialFailed(err error) { r.mu.Lock(); r.dialErr = err; r.mu.Unlock() }
+func (r *record) answered(status int)  { r.mu.Lock(); r.status = status; r.mu.Unlock() }
+func (r *record) overflowed()          { r.mu.Lock(); r.tooLarge = true; r.mu.Unlock() }
+
+// apiError is the engine's own error answer.
+type apiError struct {
+	status  int
+	message string
+}
+
+func (e *apiError) Error() string { return e.message }
+
+// do makes one call: it bounds it in time and says in our words what went
+// wrong. notFound is what an answer 404 means here.
+func (e *Engine) do(ctx context.Context, call string, notFound error, f func(context.Context) error) error {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, e.timeout)
+		defer cancel()
+	}
+	return e.doUnbounded(ctx, call, notFound, f)
+}
+
+// doUnbounded is do for calls whose length is the caller's affair.
+func (e *Engine) doUnbounded(ctx context.Context, call string, notFound error, f func(context.Context) error) error {
+	r := &record{}
+	err := f(context.WithValue(ctx, recordKey{}, r))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil && (r.status < 300 || r.status == http.StatusNotModified || r.status == http.StatusSwitchingProtocols) {
+		return nil
+	}
+	return fmt.Errorf("docker: %s: %w", call, e.explain(ctx, r, notFound, err))
+}
+
+func (e *Engine) explain(ctx context.Context, r *record, notFound, err error) error {
+	switch {
+	case ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("%w: %s does not answer in time: %w", engine.ErrUnreachable, e.dialer.addr, ctx.Err())
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case ours(err):
+		return err
+	case r.tooLarge:
+		return fmt.Errorf("%w: %w", engine.ErrBadAnswer, errTooLarge)
+	case r.status == 0 && r.dialErr != nil:
+		return explainDial(e.dialer.addr, r.dialErr)
+	case r.status == 0 && strings.Contains(err.Error(), "malformed"):
+		return fmt.Errorf("%w: %s does not speak HTTP", engine.ErrBadAnswer, e.dialer.addr)
+	case r.status == 0:
+		return fmt.Errorf("%w: %s closed the connection without an answer", engine.ErrUnreachable, e.dialer.addr)
+	case r.status < 400 || errors.Is(err, client.ErrRedirect):
+		reason := fmt.Sprintf("unexpected status %d", r.status)
+		if err != nil {
+			reason = oneLine(err.Error())
+		}
+		return fmt.Errorf("%w: %s", engine.ErrBadAnswer, reason)
+	}
+	return explainStatus(r.status, notFound, err)
+}
+
+// ours reports whether an error was already put into our words.
+func ours(err error) bool {
+	for _, sentinel := range []error{
+		engine.ErrUnreachable, engine.ErrPermission, engine.ErrVersion, engine.ErrNoImage,
+		engine.ErrNoContainer, engine.ErrRuntime, engine.ErrBadAnswer, errInput, errSource, errWait,
+	} {
+		if errors.Is(err, sentinel) {
+			return true
+		}
+	}
+	return false
+}
+
+func explainDial(addr string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w: permission denied at %s", engine.ErrPermission, addr)
+	}
+	reason := oneLine(err.Error())
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		reason = errno.Error()
+	}
+	return fmt.Errorf("%w: %s: %s", engine.ErrUnreachable, addr, reason)
+}
+
+var (
+	versionRefused = regexp.MustCompile(`(?i)client version .* is too (old|new)`)
+	runtimeRefused = regexp.MustCompile(`(?i)unknown (or invalid )?runtime|runtime .* not found|no such runtime`)
+)
+
+func explainStatus(status int, notFound, err error) error {
+	message := oneLine(strings.TrimPrefix(err.Error(), "Error response from daemon: "))
+	if message == "" {
+		message = fmt.Sprintf("status %d without a word", status)
+	}
+	api := &apiError{status, message}
+	switch {
+	case strings.HasPrefix(message, "error reading JSON"):
+		return fmt.Errorf("%w: status %d, and %w", engine.ErrBadAnswer, status, api)
+	case versionRefused.MatchString(message):
+		return fmt.Errorf("%w: %w", engine.ErrVersion, api)
+	case runtimeRefused.MatchString(message):
+		return fmt.Errorf("%w: %w", engine.ErrRuntime, api)
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return fmt.Errorf("%w: %w", engine.ErrPermission, api)
+	case status == http.StatusNotFound && notFound != nil:
+		return fmt.Errorf("%w: %w", notFound, api)
+	}
+	return api
+}
+
+// statusOf is the status of the engine's error answer, 0 if err is none.
+func statusOf(err error) int {
+	if api := (*apiError)(nil); errors.As(err, &api) {
+		return api.status
+	}
+	return 0
+}
+
+// oneLine makes foreign text fit for a message: no control characters, not long.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || !unicode.IsGraphic(r) {
+			return ' '
+		}
+		return r
+	}, s)
+	s = strings.Join(strings.Fields(s), " ")
+	const most = 400
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
+	}
+	return s
+}

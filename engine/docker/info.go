@@ -1,0 +1,77 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/moby/moby/api/types/system"
+	"github.com/moby/moby/client"
+
+	"github.com/tightship-dev/tightship/engine"
+)
+
+// Info asks the engine about itself.
+func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
+	var version client.ServerVersionResult
+	var info system.Info
+	err := e.do(ctx, "info", nil, func(ctx context.Context) (err error) {
+		if version, err = e.cli.ServerVersion(ctx, client.ServerVersionOptions{}); err != nil {
+			return err
+		}
+		r, err := e.cli.Info(ctx, client.InfoOptions{})
+		info = r.Info
+		if err == nil && (version.Version == "" || info.OSType == "") {
+			err = fmt.Errorf("%w: no version or no system", engine.ErrBadAnswer)
+		}
+		return err
+	})
+	if err != nil {
+		return engine.Info{}, err
+	}
+	out := engine.Info{
+		Name:     "docker",
+		Version:  version.Version,
+		API:      e.cli.ClientVersion(),
+		OS:       info.OSType,
+		Arch:     goarch(version.Arch, info.Architecture),
+		Kernel:   info.KernelVersion,
+		NCPU:     info.NCPU,
+		Memory:   info.MemTotal,
+		Runtimes: slices.Sorted(maps.Keys(info.Runtimes)),
+		Runtime:  info.DefaultRuntime,
+	}
+	if e.podman {
+		out.Name = "podman"
+	}
+	if info.CgroupVersion != "" {
+		out.Cgroup = "v" + info.CgroupVersion
+	}
+	for _, o := range info.SecurityOptions {
+		switch name, _, _ := strings.Cut(strings.TrimPrefix(o, "name="), ","); name {
+		case "apparmor", "selinux":
+			out.LSM = name
+		case "rootless":
+			out.Rootless = true
+		}
+	}
+	out.Local = e.dialer.network == "unix" && info.OSType == "linux" &&
+		sameKernel(e.dialer.address, info.KernelVersion, info.MemTotal)
+	return out, nil
+}
+
+// goarch prefers the API's GOARCH name and translates the kernel's otherwise.
+func goarch(arch, machine string) string {
+	if arch != "" {
+		return arch
+	}
+	switch machine {
+	case "x86_64":
+		return "amd64"
+	case "aarch64":
+		return "arm64"
+	}
+	return machine
+}
