@@ -82,7 +82,7 @@ func filesystemChecks() []*Check {
 			Attempt:  "uid 0 places a setuid-root program on the tmpfs and the user executes it, in a twin where no-new-privileges and noexec, which would hide the answer, are off.",
 			Control:  "The same setuid program on a mount without nosuid does give root in that twin.",
 			Settings: []string{"tmpfs./tmp.suid"}, Fix: fixTmp("nosuid"), Refs: []string{"MITRE-ATTACK T1548.001"},
-			Needs:     needs(need(Isolate, probe.Auditor, "suid.plant"), need(Isolate, probe.User, "suid.run")),
+			Needs:     need(Isolate, probe.User, "suid.run"),
 			Mutations: []string{"tmpfs.suid", "tmpfs.exec-suid-nnp-off"},
 			Judge:     judgeTmpNosuid,
 		},

@@ -313,8 +313,10 @@ func judgeCore(in *Input) Result {
 		return a.decide(on, Kernel, seen, "the limit is 0; no core was provoked: "+note)
 	}
 	t, found := attempt(o, "core dump", "")
-	iso, _ := in.see(Isolate, probe.User, "rlimit.core")
-	dumped, _ := attempt(iso, "core dump", "")
+	var dumped probe.Attempt
+	if iso, why := in.see(Isolate, probe.User, "rlimit.core"); why == "" {
+		dumped, _ = attempt(iso, "core dump", "")
+	}
 	_, ok := control(o, "SIGABRT ends a child")
 	seen += "; " + show(t) + "; in the twin without the limit: " + show(dumped)
 	switch {

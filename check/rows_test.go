@@ -1,0 +1,334 @@
+package check_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tightship-dev/tightship/check"
+	"github.com/tightship-dev/tightship/kernel"
+	"github.com/tightship-dev/tightship/policy"
+	"github.com/tightship-dev/tightship/probe"
+)
+
+// Each row changes one thing about the hardened evidence and says what the
+// verdict must become and a word that the reason must hold.
+func TestJudges(t *testing.T) {
+	const (
+		fail, open, na = check.Fail, check.Inconclusive, check.NotApplicable
+		pass           = check.Pass
+	)
+	rows := []struct {
+		id, name string
+		edit     edit
+		want     check.Verdict
+		reason   string
+	}{
+		{"fs.root-read-only", "a file in /etc", outcome(main, R, "fs.create", "create", "/etc", ""), fail, "/etc"},
+		{"fs.root-read-only", "a file in the user's own directory", outcome(main, U, "fs.create", "create", "/home/claude-agent", ""), fail, "/home/claude-agent"},
+		{"fs.root-read-only", "refused by permissions only", func(in *check.Input) {
+			outcome(main, R, "fs.create", "create", "", "EACCES")(in)
+			outcome(main, U, "fs.create", "create", "", "EACCES")(in)
+		}, open, "because of the mount"},
+		{"fs.root-read-only", "control refused", controls(main, R, "fs.create", "EROFS"), open, "control"},
+		{"fs.root-read-only", "policy weaker", weak(func(p *policy.Policy) { p.Rootfs = policy.Writable }), fail, "policy itself"},
+		{"fs.root-read-only", "kernel has it rw", without("/", "ro"), fail, "kernel"},
+		{"fs.root-read-only", "gVisor's EACCES on a directory that its bits allow", func(in *check.Input) {
+			in.Runtime = "runsc"
+			outcome(main, R, "fs.create", "create", "/etc", "EACCES")(in)
+		}, pass, ""},
+		{"fs.usr-read-only", "a file in /usr/bin", outcome(main, R, "fs.create", "create", "/usr/bin", ""), fail, "/usr/bin"},
+		{"fs.usr-read-only", "control refused", controls(main, R, "fs.create", "EROFS"), open, "control"},
+		{"fs.usr-read-only", "no /usr in the image", attempts(main, R, "fs.create", func(a *probe.Attempt) bool {
+			if strings.HasPrefix(a.On, "/usr") {
+				a.On = "/opt"
+			}
+			return true
+		}), na, "/usr"},
+		{"fs.var-read-only", "a file in /var/tmp", outcome(main, U, "fs.create", "create", "/var/tmp", ""), fail, "/var/tmp"},
+		{"fs.var-read-only", "control refused", controls(main, R, "fs.create", "EROFS"), open, "control"},
+		{"fs.tmp-writable", "refused", outcome(main, U, "tmp.write", "write, fsync, read back, delete", "/tmp", "EROFS"), fail, "cannot be used"},
+		{"fs.tmp-writable", "not tried there", attempts(main, U, "tmp.write", func(a *probe.Attempt) bool { a.On = "/elsewhere"; return true }), open, "/tmp"},
+		{"fs.tmp-writable", "kernel has no mount", unmounted("/tmp"), fail, "kernel"},
+		{"fs.tmp-writable", "policy has none", weak(func(p *policy.Policy) { p.Tmpfs = nil }), na, "no tmpfs"},
+		{"fs.tmp-noexec", "execve works", outcome(main, U, "tmp.exec", "execve", "/tmp", ""), fail, "/tmp"},
+		{"fs.tmp-noexec", "mmap works", outcome(main, U, "tmp.exec", "mmap PROT_EXEC", "/tmp", ""), fail, "/tmp"},
+		{"fs.tmp-noexec", "execve fails for another reason", outcome(main, U, "tmp.exec", "execve", "/tmp", "ENOENT"), open, "right reason"},
+		{"fs.tmp-noexec", "the control does not run", controls(main, U, "tmp.exec", "EACCES"), open, "control"},
+		{"fs.tmp-noexec", "policy weaker", tmpfs(func(t *policy.Tmpfs) { t.Exec = true }), fail, "policy itself"},
+		{"fs.tmp-noexec", "kernel lacks it", without("/tmp", "noexec"), fail, "kernel"},
+		{"fs.tmp-nosuid", "root by a setuid file", outcome(isolate, U, "suid.run", "execve setuid-root file", "/tmp", ""), fail, "root"},
+		{"fs.tmp-nosuid", "policy weaker", tmpfs(func(t *policy.Tmpfs) { t.Suid = true }), fail, "policy itself"},
+		{"fs.tmp-nosuid", "kernel lacks it", without("/tmp", "nosuid"), fail, "kernel"},
+		{"fs.tmp-nosuid", "the control gives no root, no kernel", func(in *check.Input) {
+			outcome(isolate, U, "suid.run", "execve setuid-root helper", "", "unchanged")(in)
+			in.Twins[main].Kernel = nil
+		}, open, "control"},
+		{"fs.tmp-nosuid", "not executable, no kernel", func(in *check.Input) {
+			outcome(isolate, U, "suid.run", "execve setuid-root file", "/tmp", "EACCES")(in)
+			in.Twins[main].Kernel = nil
+		}, open, "put to the test"},
+		{"fs.tmp-nodev", "the node opens", outcome(isolate, R, "dev.open", "open a device node", "/tmp", ""), fail, "opened"},
+		{"fs.tmp-nodev", "the control does not open, no kernel", func(in *check.Input) {
+			controls(isolate, R, "dev.open", "EACCES")(in)
+			in.Twins[main].Kernel = nil
+		}, open, "control"},
+		{"fs.tmp-nodev", "kernel lacks it", without("/tmp", "nodev"), fail, "kernel"},
+		{"fs.tmp-nodev", "policy weaker", tmpfs(func(t *policy.Tmpfs) { t.Dev = true }), fail, "policy itself"},
+		{"fs.tmp-bounded", "no end", outcome(exhaust, U, "exhaust.tmpfs", "write without end", "/tmp", ""), fail, "more than its size"},
+		{"fs.tmp-bounded", "another errno", outcome(exhaust, U, "exhaust.tmpfs", "write without end", "/tmp", "EIO"), open, "ENOSPC"},
+		{"fs.tmp-bounded", "nothing fits", controls(exhaust, U, "exhaust.tmpfs", "ENOSPC"), open, "control"},
+		{"fs.tmp-bounded", "larger than declared", fact(main, U, "tmp.stat", "size:/tmp", "4294967296"), fail, "4 GiB"},
+		{"fs.tmp-bounded", "not a mount", attempts(main, U, "tmp.stat", func(a *probe.Attempt) bool { a.Mount = "/"; return true }), open, "mount"},
+		{"fs.tmp-bounded", "policy weaker", tmpfs(func(t *policy.Tmpfs) { t.Size = 0 }), fail, "policy itself"},
+		{"fs.workspace-writable", "refused", outcome(main, U, "workspace", "rename", "", "EROFS"), fail, "cannot work"},
+		{"fs.workspace-writable", "not there", attempts(main, U, "workspace", func(a *probe.Attempt) bool { a.Act = "stat"; return true }), open, "not there"},
+		{"fs.workspace-writable", "policy has none", weak(func(p *policy.Policy) { p.Workspace.Mode = policy.WorkspaceNone }), na, "no workspace"},
+		{"fs.workspace-writable", "read-only asked for, writes succeed", weak(func(p *policy.Policy) { p.Workspace.Mode = policy.WorkspaceRO }), fail, ""},
+		{"fs.workspace-writable", "kernel has nothing there", unmounted("/home/claude-agent/workspace"), fail, "kernel"},
+		{"fs.nothing-else-writable", "the user found a place", add(main, U, "fs.sweep", probe.Attempt{Act: "create", On: "/mnt/x", OK: true, Mount: "/mnt/x"}), fail, "/mnt/x"},
+		{"fs.nothing-else-writable", "uid 0 found a place", add(main, R, "fs.sweep", probe.Attempt{Act: "create", On: "/opt", OK: true, Mount: "/"}), fail, "/opt"},
+		{"fs.nothing-else-writable", "the message queues are tolerated", add(main, U, "fs.sweep", probe.Attempt{Act: "create", On: "/dev/mqueue", OK: true, Mount: "/dev/mqueue"}), pass, ""},
+		{"fs.nothing-else-writable", "nothing attempted", fact(main, R, "fs.sweep", "attempts", "0"), open, "sweep"},
+		{"fs.nothing-else-writable", "cut short", fact(main, U, "fs.sweep", "truncated", "true"), open, "sweep"},
+		{"fs.nothing-else-writable", "control refused", controls(main, U, "fs.create", "EROFS"), open, "sweep"},
+		{"fs.nothing-else-writable", "policy weaker", weak(func(p *policy.Policy) { p.Rootfs = policy.Writable }), fail, "policy itself"},
+		{"fs.shm-bounded", "code runs", outcome(main, U, "tmp.exec", "execve", "/dev/shm", ""), fail, "/dev/shm"},
+		{"fs.shm-bounded", "too large", fact(main, U, "tmp.stat", "size:/dev/shm", "1073741824"), fail, "1 GiB"},
+		{"fs.shm-bounded", "size unknown", fact(main, U, "tmp.stat", "size:/dev/shm", ""), open, "size"},
+		{"fs.shm-bounded", "kernel lacks noexec", without("/dev/shm", "noexec"), fail, "kernel"},
+		{"fs.dev-tmpfs", "the user writes", outcome(main, U, "dev.create", "create", "/dev", ""), fail, "/dev"},
+		{"fs.dev-tmpfs", "another errno", outcome(main, U, "dev.create", "create", "/dev", "ENOENT"), open, "ENOENT"},
+		{"fs.dev-tmpfs", "control refused", controls(main, U, "dev.create", "EACCES"), open, "control"},
+		{"fs.dev-tmpfs", "root asked for", weak(func(p *policy.Policy) { p.User.UID = 0 }), fail, "policy itself"},
+
+		{"user.non-root", "uid 0", fact(main, U, "ids", "uids", "0 0 0"), fail, "uid 0"},
+		{"user.non-root", "only the saved uid is 0", fact(main, U, "ids", "uids", "1000 1000 0"), fail, "uid 0"},
+		{"user.non-root", "fsuid 0", fact(main, U, "ids", "fsuid", "0"), fail, "uid 0"},
+		{"user.non-root", "unreadable", fact(main, U, "ids", "fsuid", ""), open, "read"},
+		{"user.non-root", "the auditor reads no 0", fact(main, R, "ids", "uids", "1000 1000 1000"), open, "control"},
+		{"user.non-root", "another name", fact(main, U, "ids", "name", "mallory"), fail, "mallory"},
+		{"user.non-root", "no passwd entry", fact(main, U, "ids", "passwd", "no entry"), pass, "uid decides"},
+		{"user.non-root", "kernel sees 0", kern(func(k *kernel.State) { k.UIDs[1] = 0 }), fail, "kernel"},
+		{"user.non-root", "root asked for", weak(func(p *policy.Policy) { p.User.UID = 0 }), fail, "policy itself"},
+		{"user.identity", "another gid", fact(main, U, "ids", "gids", "100 0 100"), fail, "gids"},
+		{"user.identity", "another uid", fact(main, U, "ids", "uids", "1001 1001 1001"), fail, "uids"},
+		{"user.identity", "one more group", fact(main, U, "ids", "groups", "100 999"), fail, "999"},
+		{"user.identity", "a declared group is missing", weak(func(p *policy.Policy) { p.User.Groups = []int64{7} }), fail, "7"},
+		{"user.identity", "groups unreadable", fact(main, U, "ids", "groups", ""), open, "read"},
+		{"user.no-escalation", "setuid works", outcome(main, U, "escalate", "setuid(0)", "", ""), fail, "setuid(0)"},
+		{"user.no-escalation", "the setuid helper gives root", outcome(main, U, "escalate", "execve setuid-root helper", "", ""), fail, "helper"},
+		{"user.no-escalation", "the capability helper gives one", outcome(main, U, "escalate", "execve file-capability helper", "", ""), fail, "helper"},
+		{"user.no-escalation", "a way was not tried", attempts(main, U, "escalate", func(a *probe.Attempt) bool {
+			a.Control = a.Control || a.Act == "setgid(0)"
+			return true
+		}), open, "every way"},
+		{"user.no-escalation", "refused oddly", outcome(main, U, "escalate", "setgroups([0])", "", "ENOSYS"), open, "every way"},
+		{"user.no-escalation", "own uid refused", controls(main, U, "escalate", "EPERM"), open, "control"},
+		{"user.no-escalation", "the helper lost its bit", fact(main, U, "escalate", "helper:suid", "no privilege"), open, "helper"},
+		{"user.no-escalation", "the helper gives nothing anywhere", outcome(isolate, U, "escalate", "execve setuid-root helper", "", "unchanged"), open, "control"},
+		{"user.no-escalation", "root asked for", weak(func(p *policy.Policy) { p.User.UID = 0 }), fail, "policy itself"},
+		{"user.no-privileged-port", "80 binds", outcome(main, U, "bind", "bind tcp4", "80", ""), fail, "80"},
+		{"user.no-privileged-port", "UDP 443 binds on IPv6", outcome(main, U, "bind", "bind udp6", "443", ""), fail, "443"},
+		{"user.no-privileged-port", "all taken", outcome(main, U, "bind", "bind tcp4", "", "EADDRINUSE"), open, "right reason"},
+		{"user.no-privileged-port", "control refused", controls(main, U, "bind", "EACCES"), open, "control"},
+		{"user.no-privileged-port", "policy drops the sysctl", weak(func(p *policy.Policy) { p.Sysctls = nil }), fail, "policy itself"},
+		{"user.unprivileged-port", "8080 refused", outcome(main, U, "bind", "bind, listen, connect to itself", "8080", "EACCES"), fail, "8080"},
+		{"user.unprivileged-port", "8080 taken", outcome(main, U, "bind", "bind, listen, connect to itself", "8080", "EADDRINUSE"), open, "taken"},
+		{"user.unprivileged-port", "not tried", attempts(main, U, "bind", func(a *probe.Attempt) bool { a.Act = "x"; return true }), open, "attempt"},
+
+		{"limits.pids", "all forks live", outcome(exhaust, U, "exhaust.pids", "fork without end", "", ""), fail, "alive"},
+		{"limits.pids", "another errno", outcome(exhaust, U, "exhaust.pids", "fork without end", "", "ENOMEM"), open, "ENOMEM"},
+		{"limits.pids", "refused far above", fact(exhaust, U, "exhaust.pids", "forks", "150"), open, "not by this limit"},
+		{"limits.pids", "the counter did not move", func(in *check.Input) { in.Twins[exhaust].After.PIDsMax = in.Twins[exhaust].Kernel.Cgroup.PIDsMax }, open, "not by this limit"},
+		{"limits.pids", "no fork at all", controls(exhaust, U, "exhaust.pids", "EAGAIN"), open, "control"},
+		{"limits.pids", "unlimited asked for", weak(func(p *policy.Policy) { p.Limits.PIDs = 0 }), fail, "policy itself"},
+		{"limits.pids", "kernel has none", kern(func(k *kernel.State) { k.Cgroup.PIDs = kernel.NoLimit }), fail, "kernel"},
+		{"limits.memory", "the child lives", outcome(exhaust, U, "exhaust.memory", "touch past the limit", "", ""), fail, "lived"},
+		{"limits.memory", "the child ends oddly", outcome(exhaust, U, "exhaust.memory", "touch past the limit", "", "error"), open, "another reason"},
+		{"limits.memory", "half is not reached", controls(exhaust, U, "exhaust.memory", "error"), open, "control"},
+		{"limits.memory", "the counter did not move", func(in *check.Input) { in.Twins[exhaust].After.OOMKills = 0 }, open, "not by this limit"},
+		{"limits.memory", "unlimited asked for", weak(func(p *policy.Policy) { p.Limits.Memory = 0 }), fail, "policy itself"},
+		{"limits.memory", "kernel has more", kern(func(k *kernel.State) { k.Cgroup.Memory *= 2 }), fail, "kernel"},
+		{"limits.swap", "kernel allows swap", kern(func(k *kernel.State) { k.Cgroup.Swap *= 2 }), fail, "kernel"},
+		{"limits.swap", "no accounting", kern(func(k *kernel.State) { k.Cgroup.Swap = kernel.NotKnown }), pass, "only the engine"},
+		{"limits.swap", "swap asked for", weak(func(p *policy.Policy) { p.Limits.Swap = 1 << 30 }), fail, "policy itself"},
+		{"limits.cpu", "burned past the quota, unthrottled", func(in *check.Input) {
+			in.Twins[exhaust].After.CPUThrottled = 0
+			fact(exhaust, U, "exhaust.cpu", "cpu_us", "1900000")(in)
+			fact(exhaust, U, "exhaust.cpu", "wall_us", "1000000")(in)
+		}, fail, "more than the quota"},
+		{"limits.cpu", "no quota, burned past it", func(in *check.Input) {
+			in.Twins[exhaust].Declared.MilliCPU = 0
+			in.Twins[exhaust].After.CPUThrottled = 0
+			fact(exhaust, U, "exhaust.cpu", "cpu_us", "1900000")(in)
+			fact(exhaust, U, "exhaust.cpu", "wall_us", "1000000")(in)
+		}, fail, "scaled quota"},
+		{"limits.cpu", "never throttled, burned little", func(in *check.Input) {
+			in.Twins[exhaust].After.CPUThrottled = 0
+			fact(exhaust, U, "exhaust.cpu", "cpu_us", "1000")(in)
+		}, open, "not throttled"},
+		{"limits.cpu", "time unreadable", fact(exhaust, U, "exhaust.cpu", "cpu_us", ""), open, "read"},
+		{"limits.cpu", "unlimited asked for", weak(func(p *policy.Policy) { p.Limits.CPUs = 0 }), fail, "policy itself"},
+		{"limits.cpu", "kernel has no quota", kern(func(k *kernel.State) { k.Cgroup.CPUQuota = kernel.NoLimit }), fail, "kernel"},
+		{"limits.nofile", "never refused", outcome(main, U, "rlimit.nofile", "open descriptors until refused", "", ""), fail, "open at once"},
+		{"limits.nofile", "more than the limit", fact(main, U, "rlimit.nofile", "had", "1025"), fail, "1025"},
+		{"limits.nofile", "fewer", fact(main, U, "rlimit.nofile", "had", "900"), open, "900"},
+		{"limits.nofile", "another errno", outcome(main, U, "rlimit.nofile", "open descriptors until refused", "", "ENFILE"), open, "ENFILE"},
+		{"limits.nofile", "none opens", controls(main, U, "rlimit.nofile", "EMFILE"), open, ""},
+		{"limits.nofile", "kernel has more", kern(func(k *kernel.State) { k.Limits["nofile"] = kernel.Rlimit{Soft: 1024, Hard: 4096} }), fail, "kernel"},
+		{"limits.core", "a core", outcome(main, U, "rlimit.core", "core dump", "", ""), fail, "core"},
+		{"limits.core", "hard limit open", fact(main, U, "rlimit.core", "hard", "unlimited"), fail, "may dump"},
+		{"limits.core", "limit unreadable", fact(main, U, "rlimit.core", "soft", ""), open, "read"},
+		{"limits.core", "no child was aborted", controls(main, U, "rlimit.core", "error"), open, "aborted"},
+		{"limits.core", "the host pipes cores", fact(main, U, "rlimit.core", "not aborted", "piped"), pass, "no core was provoked"},
+		{"limits.core", "cores asked for", weak(func(p *policy.Policy) { p.Limits.Core = -1 }), fail, "policy itself"},
+		{"limits.core", "kernel has one", kern(func(k *kernel.State) { k.Limits["core"] = kernel.Rlimit{Soft: 0, Hard: -1} }), fail, "kernel"},
+
+		{"caps.none", "one in the bounding set of uid 0", fact(main, R, "ids", "cap:bounding", "0000000000000400"), fail, "NET_BIND_SERVICE"},
+		{"caps.none", "one in the ambient set of the user", fact(main, U, "ids", "cap:ambient", "0000000000000001"), fail, "CHOWN"},
+		{"caps.none", "unreadable", fact(main, U, "ids", "cap:effective", "?"), open, "read"},
+		{"caps.none", "the control finds none", fact(isolate, R, "ids", "cap:bounding", "0000000000000000"), open, "control"},
+		{"caps.none", "one asked for", weak(func(p *policy.Policy) { p.Capabilities = []string{"NET_RAW"} }), fail, "policy itself"},
+		{"caps.none", "kernel has one", kern(func(k *kernel.State) { k.Caps.Bounding = 1 }), fail, "kernel"},
+		{"caps.exercised", "chown works", outcome(exhaust, R, "caps.acts", "chown its own file to uid 65534", "", ""), fail, "CAP_CHOWN"},
+		{"caps.exercised", "an act works in the main twin", outcome(main, R, "caps.acts", "chroot to /", "", ""), fail, "CAP_SYS_CHROOT"},
+		{"caps.exercised", "nothing was refused for lack of permission", attempts(exhaust, R, "caps.acts", func(a *probe.Attempt) bool { a.OK, a.Errno = false, "ENOSYS"; return true }), open, "no act"},
+		{"caps.exercised", "nothing works with capabilities either", attempts(isolate, R, "caps.acts", func(a *probe.Attempt) bool { a.OK, a.Errno = false, "EPERM"; return true }), open, "no act"},
+		{"caps.exercised", "the user's files are missing", attempts(exhaust, U, "marker", func(a *probe.Attempt) bool { a.OK, a.Errno = false, "EROFS"; return true }), open, "files"},
+		{"caps.exercised", "one asked for", weak(func(p *policy.Policy) { p.Capabilities = []string{"NET_RAW"} }), fail, "policy itself"},
+		{"caps.no-network-admin", "flags can be set", outcome(exhaust, R, "net.admin", "SIOCSIFFLAGS", "", ""), fail, "SIOCSIFFLAGS"},
+		{"caps.no-network-admin", "a link can be made in the main twin", outcome(main, R, "net.admin", "RTM_NEWLINK", "", ""), fail, "RTM_NEWLINK"},
+		{"caps.no-network-admin", "no attempt refused", attempts(exhaust, R, "net.admin", func(a *probe.Attempt) bool { a.OK, a.Errno = false, "ENOSYS"; return true }), open, "permission"},
+		{"caps.no-network-admin", "not even readable", controls(exhaust, R, "net.admin", "ENODEV"), open, "control"},
+		{"priv.no-new-privs", "not set", fact(main, U, "ids", "no_new_privs", "0"), fail, "not set"},
+		{"priv.no-new-privs", "unreadable", fact(main, U, "ids", "no_new_privs", ""), open, "read"},
+		{"priv.no-new-privs", "root by the helper", outcome(main, U, "escalate", "execve setuid-root helper", "", ""), fail, "root"},
+		{"priv.no-new-privs", "the helper cannot run", outcome(main, U, "escalate", "execve setuid-root helper", "", "EACCES"), open, "executed"},
+		{"priv.no-new-privs", "the helper gives nothing anywhere", outcome(isolate, U, "escalate", "execve setuid-root helper", "", "unchanged"), open, "control"},
+		{"priv.no-new-privs", "off asked for", weak(func(p *policy.Policy) { p.NoNewPrivileges = false }), fail, "policy itself"},
+		{"priv.no-new-privs", "kernel lacks it", kern(func(k *kernel.State) { k.NoNewPrivs = new(bool) }), fail, "kernel"},
+		{"priv.no-suid", "root from /dev/shm", outcome(main, U, "suid.run", "execve setuid-root file", "/dev/shm", ""), fail, "/dev/shm"},
+		{"priv.no-suid", "nothing could be planted", attempts(main, R, "suid.plant", func(a *probe.Attempt) bool { a.OK, a.Errno = false, "EROFS"; return true }), open, "placed"},
+		{"priv.no-suid", "the helper gives nothing anywhere", outcome(isolate, U, "suid.run", "execve setuid-root helper", "", "unchanged"), open, "control"},
+
+		{"env.command[node]", "not there", outcome(main, U, "env.commands", "run", "node --version", "ENOENT"), fail, "PATH"},
+		{"env.command[node]", "hangs", outcome(main, U, "env.commands", "run", "node --version", "timeout"), fail, "hangs"},
+		{"env.command[node]", "not executable", outcome(main, U, "env.commands", "run", "node --version", "EACCES"), fail, "executed"},
+		{"env.command[node]", "fails", outcome(main, U, "env.commands", "run", "node --version", "error"), fail, "error"},
+		{"env.command[node]", "wrong version", attempts(main, U, "env.commands", func(a *probe.Attempt) bool { a.Note = "v18.0.0"; return true }), fail, "match"},
+		{"env.command[node]", "something else was run", attempts(main, U, "env.commands", func(a *probe.Attempt) bool { a.On = "true"; return true }), open, "not run"},
+		{"env.python-package[requests]", "import fails", outcome(main, U, "env.python", "import", "requests", "error"), fail, "error"},
+		{"env.python-package[requests]", "not tried", attempts(main, U, "env.python", func(a *probe.Attempt) bool { a.On = "os"; return true }), open, "not tried"},
+		{"env.git-identity", "no name", outcome(main, U, "env.git", "git config --get", "user.name", "error"), fail, "user.name"},
+		{"env.git-identity", "no git", outcome(main, U, "env.git", "git config --get", "user.email", "ENOENT"), fail, "PATH"},
+		{"env.git-identity", "another address", weak(func(p *policy.Policy) { p.Environment.Git.UserEmail = "^nobody@nowhere$" }), fail, "user.email"},
+		{"env.git-identity", "not asked", attempts(main, U, "env.git", func(a *probe.Attempt) bool { a.Act = "x"; return true }), open, "asked"},
+		{"env.git-noninteractive", "it asks", outcome(main, U, "env.git", "git ls-remote with a terminal", "", "prompted"), fail, "prompted"},
+		{"env.git-noninteractive", "it hangs", outcome(main, U, "env.git", "git ls-remote with a terminal", "", "hung"), fail, "hung"},
+		{"env.git-noninteractive", "the server was never asked", controls(main, U, "env.git", "error"), open, "control"},
+		{"env.git-noninteractive", "no git", outcome(main, U, "env.git", "git ls-remote with a terminal", "", "ENOENT"), fail, "PATH"},
+
+		{"secrets.environment", "in the declared environment", func(in *check.Input) {
+			in.Twins[main].Declared.Env = append(in.Twins[main].Declared.Env, "DB_PASSWORD=hunter2hunter2")
+		}, fail, "DB_PASSWORD"},
+		{"secrets.environment", "in a process", add(main, R, "secrets.env", probe.Attempt{Act: "found", On: "pid 7 TOKEN", OK: true, Note: "GitHub token, 40 bytes, hash 01234567"}), fail, "pid 7"},
+		{"secrets.environment", "no process could be read", fact(main, U, "secrets.env", "processes", "0"), open, "read"},
+		{"secrets.environment", "a declared variable is not seen", fact(main, U, "secrets.env", "names", "HOME"), open, "control"},
+
+		{"run.clean-exit", "a lost code", func(in *check.Input) { in.Exits[0].Got = 0 }, fail, "42"},
+		{"run.clean-exit", "a lost last line", func(in *check.Input) { in.Exits[1].StdoutComplete = false }, fail, "last line"},
+		{"run.clean-exit", "left behind", func(in *check.Input) { in.Exits[1].Left = true }, fail, "still there"},
+		{"run.clean-exit", "not observed", func(in *check.Input) { in.Exits[0].Problem = "no answer" }, open, "no answer"},
+		{"run.clean-exit", "only one code", func(in *check.Input) { in.Exits = in.Exits[:1] }, open, "both"},
+		{"run.clean-exit", "none", func(in *check.Input) { in.Exits = nil }, open, "both"},
+
+		{"stack.combined", "one broken", func(in *check.Input) { in.Results["x"] = check.Result{Verdict: check.Fail} }, fail, "x"},
+		{"stack.combined", "one open", func(in *check.Input) { in.Results["x"] = check.Result{Verdict: check.Inconclusive} }, open, "x"},
+		{"stack.combined", "none at all", func(in *check.Input) { in.Results = nil }, open, ""},
+	}
+	covered := map[string]map[check.Verdict]bool{}
+	for _, row := range rows {
+		t.Run(row.id+"/"+row.name, func(t *testing.T) {
+			in := hardened(t)
+			row.edit(in)
+			r := checkFor(t, in, row.id).Judge(in)
+			if r.Verdict != row.want {
+				t.Errorf("%s, want %s: %s (observed %s)", r.Verdict, row.want, r.Reason, r.Observed)
+			}
+			if !strings.Contains(r.Reason, row.reason) {
+				t.Errorf("the reason %q does not say %q", r.Reason, row.reason)
+			}
+		})
+		c, _ := check.ByID(row.id)
+		if covered[c.ID] == nil {
+			covered[c.ID] = map[check.Verdict]bool{}
+		}
+		covered[c.ID][row.want] = true
+	}
+	for _, c := range check.Catalogue() {
+		if !covered[c.ID][fail] || !covered[c.ID][open] && c.ID != "limits.swap" {
+			t.Errorf("%s lacks a row that fails or one that leaves it open", c.ID)
+		}
+	}
+}
+
+// A credential's value appears nowhere in what a judge says.
+func TestSecretIsNeverPrinted(t *testing.T) {
+	const value = "hunter2hunter2hunter2"
+	in := hardened(t)
+	in.Twins[main].Declared.Env = append(in.Twins[main].Declared.Env, "API_TOKEN="+value)
+	r := checkFor(t, in, "secrets.environment").Judge(in)
+	if text := strings.Join([]string{r.Wanted, r.Declared, r.Kernel, r.Observed, r.Reason}, " "); strings.Contains(text, value) {
+		t.Errorf("the value is shown: %s", text)
+	} else if !strings.Contains(text, "21 bytes") {
+		t.Errorf("its length is not: %s", text)
+	}
+}
+
+// The disposable twin keeps the proportion between what is wanted and what is
+// declared, and unlimited stays unlimited.
+func TestScale(t *testing.T) {
+	for name, row := range map[string]struct{ got, want int64 }{
+		"wanted":            {check.ScaleMemory(2<<30, 2<<30, false), 32 << 20},
+		"twice too much":    {check.ScaleMemory(2<<30, 4<<30, false), 64 << 20},
+		"unlimited stays":   {check.ScaleMemory(2<<30, 0, false), 0},
+		"small stays":       {check.ScaleMemory(16<<20, 16<<20, false), 16 << 20},
+		"full scale":        {check.ScaleMemory(2<<30, 2<<30, true), 2 << 30},
+		"nothing wanted":    {check.ScaleMemory(0, 2<<30, false), 32 << 20},
+		"tmpfs":             {check.ScaleTmpfs(2<<30, 2<<30), 2 << 20},
+		"tmpfs unbounded":   {check.ScaleTmpfs(2<<30, 0), 0},
+		"cpu below cores":   {check.ScaleCPU(2000, 2000, 2, false), 500},
+		"cpu of a big host": {check.ScaleCPU(2000, 2000, 64, false), 2000},
+		"cpu unlimited":     {check.ScaleCPU(2000, 0, 2, false), 0},
+	} {
+		if row.got != row.want {
+			t.Errorf("%s: %d, want %d", name, row.got, row.want)
+		}
+	}
+	// An attempt reaches past the wanted limit even where the declared is lost.
+	r := check.ReachFor(2<<30, 2000, 100, 1024, 2, false)
+	if r.Memory <= 32<<20 || r.PIDs != 164 || r.NoFile != 1088 || r.MilliCPU <= 500 || r.TmpfsFill <= 2<<20 {
+		t.Errorf("the attempts do not reach past the limits: %+v", r)
+	}
+	if none := check.ReachFor(0, 0, 0, 0, 2, false); none.Memory == 0 || none.PIDs < 100 || none.NoFile < 1024 || none.MilliCPU == 0 {
+		t.Errorf("unlimited is not attempted: %+v", none)
+	}
+}
+
+// Two commands of the same program are two checks.
+func TestCommandIDs(t *testing.T) {
+	p := policy.Default()
+	p.Environment.Commands = []policy.Command{{Run: []string{"/usr/bin/git", "--version"}}, {Run: []string{"git", "status"}}}
+	var ids []string
+	for _, c := range check.For(p) {
+		if c.Section == check.Environment && strings.HasPrefix(c.ID, "env.command") {
+			ids = append(ids, c.ID)
+		}
+	}
+	if strings.Join(ids, " ") != "env.command[git] env.command[git#2]" {
+		t.Errorf("%v", ids)
+	}
+	if c, ok := check.ByID("env.command[git#2]"); !ok || c.ID != "env.command[*]" {
+		t.Error("an instance does not find its template")
+	}
+}
