@@ -62,6 +62,9 @@ func Image(ctx context.Context, eng engine.Engine, o Options) (res report.Result
 	ctx, cancel := context.WithTimeoutCause(ctx, o.Timeout, fmt.Errorf("the verification's time limit of %s is over", o.Timeout))
 	defer cancel()
 	r, err := prepare(ctx, eng, o)
+	if ctx.Err() != nil && err != nil {
+		return res, context.Cause(ctx)
+	}
 	if err != nil {
 		return res, err
 	}
