@@ -28,6 +28,7 @@ if [ -z "$force" ] && docker image inspect "$tag" >/dev/null 2>&1; then
 	echo "base-image: $tag is already there" >&2
 	exit 0
 fi
+docker version >/dev/null # fails, and says why, before a minute's work is lost
 if ! command -v mmdebstrap >/dev/null; then
 	echo "base-image: mmdebstrap is not installed" >&2
 	echo "base-image: hint: apt-get install mmdebstrap, or build from a registry's base: tightship image build --base debian:bookworm-slim" >&2
@@ -38,11 +39,15 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 mirror=${TIGHTSHIP_MIRROR:-http://deb.debian.org/debian}
-opts=(--quiet --variant=minbase --include=ca-certificates)
+# shellcheck disable=SC2016 # the hooks' $1 is mmdebstrap's
+opts=(--quiet --variant=minbase --include=ca-certificates
+	# mmdebstrap lends the chroot this machine's name and resolver: not ours to ship.
+	--customize-hook='rm -f "$1/etc/hostname" "$1/etc/resolv.conf"')
 # An HTTPS mirror may sit behind a company's proxy: trust what this machine
 # trusts while packages are fetched, but leave no trace of it in the image.
 ca=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
 if [ -r "$ca" ]; then
+	# shellcheck disable=SC2016
 	opts+=(--aptopt="Acquire::https::CAInfo \"$ca\""
 		--customize-hook='rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap"')
 fi

@@ -42,17 +42,6 @@ func real(t *testing.T) (engine.Engine, Options) {
 	return eng, Options{Policy: p, Guest: guest, Timeout: 3 * time.Minute}
 }
 
-// verdicts groups the checks of a result.
-func verdicts(r report.Result) map[string][]string {
-	by := map[string][]string{}
-	for _, c := range r.Checks {
-		if c.ID != "stack.combined" {
-			by[c.Verdict] = append(by[c.Verdict], c.ID)
-		}
-	}
-	return by
-}
-
 func explain(t *testing.T, r report.Result, ids ...string) {
 	t.Helper()
 	for _, c := range r.Checks {

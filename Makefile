@@ -1,0 +1,88 @@
+# `make help` lists the targets. Everything is built into bin/ and needs nothing
+# but Go; `demo` and `test` also need Docker, which scripts/setup.sh installs and
+# starts where it is missing and it may.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := all
+export CGO_ENABLED := 0
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# In a checkout that git does not trust, somebody else's, Go cannot record the commit.
+NOVCS := $(if $(shell git rev-parse HEAD 2>/dev/null),,-buildvcs=false)
+BUILD = go build -trimpath $(NOVCS) -ldflags "-s -w -X main.version=$(VERSION)"
+# The guest runs in containers: Linux, for the engine's architecture.
+GOARCH ?= $(shell go env GOARCH)
+HOSTARCH := $(shell env -u GOARCH go env GOARCH)
+
+IMAGE ?= tightship-agent:latest
+# How the image is built: with the network and the CAs that this machine uses.
+CA ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
+IMAGE_FLAGS ?= --network host $(if $(CA),--ca $(CA))
+
+.PHONY: all
+all: build ## the default: build
+
+.PHONY: build
+build: programs $(if $(filter Linux,$(shell uname -s)),bin/runsc) ## the programs, into bin/
+
+# Go's own cache knows best whether anything changed.
+.PHONY: programs
+programs:
+	GOARCH=$(HOSTARCH) $(BUILD) -o bin/tightship ./cmd/tightship
+	GOOS=linux GOARCH=$(GOARCH) $(BUILD) -o bin/tightship-guest ./cmd/tightship-guest
+
+# gVisor's runtime, pinned in go.mod: a minute the first time. Built with cgo it could
+# not start its sandbox, which runs it in an empty root without a dynamic loader.
+bin/runsc: go.mod
+	version=$$(go list -m -f '{{.Version}}' gvisor.dev/gvisor); \
+	GOARCH=$(HOSTARCH) go build -trimpath -o $@ \
+		-ldflags "-s -w -X gvisor.dev/gvisor/runsc/version.version=$$version" gvisor.dev/gvisor/runsc
+	touch $@
+
+.PHONY: image
+image: programs ## the reference agent image, from a base that this machine can get
+	scripts/setup.sh engine
+	base=$$(scripts/setup.sh base); \
+	bin/tightship image build --tag $(IMAGE) --base "$$base" $(IMAGE_FLAGS)
+
+.PHONY: demo
+demo: build image ## builds the image and proves it tight
+	bin/tightship verify $(IMAGE)
+
+.PHONY: test
+test: ## everything: lint, cross builds, unit and end-to-end tests (under 25 minutes)
+	scripts/test.sh
+
+.PHONY: unit
+unit: ## the unit tests alone, without the race detector: seconds
+	go test -timeout 10m ./...
+
+.PHONY: lint
+lint: ## formatting, vet, staticcheck
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
+		echo "not formatted (gofmt -w does it):" $$unformatted >&2; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+
+# The CLI runs on macOS too, against an engine in a virtual machine.
+.PHONY: cross
+cross: ## builds for the other platforms, thrown away
+	for platform in darwin/arm64 darwin/amd64 linux/arm64; do \
+		echo "building for $$platform"; \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} go build $(NOVCS) -o /dev/null ./cmd/tightship; \
+	done
+	GOOS=linux GOARCH=arm64 go build $(NOVCS) -o /dev/null ./cmd/tightship-guest
+
+.PHONY: bench
+bench: ## the benchmarks
+	go test -run '^$$' -bench . -benchmem -timeout 20m ./...
+
+.PHONY: clean
+clean: ## removes bin/ and stops the engine that we started; images stay
+	scripts/setup.sh stop
+	rm -rf bin
+
+.PHONY: help
+help: ## this list
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12

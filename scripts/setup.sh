@@ -1,0 +1,219 @@
+#!/usr/bin/env bash
+# Brings a bare Debian or Ubuntu to where `make demo` and `make test` run. Asks
+# nothing, can be run again at any time, and does only what is still missing.
+#
+# usage: scripts/setup.sh [engine | base | compiler | make | stop]
+#
+#   engine    a Docker engine that answers: the one there is, or one installed and
+#             started here, which also gets bin/runsc as its runtime "runsc"
+#   base      a base image for image/Dockerfile; prints its name on stdout
+#   compiler  gcc and the C library's headers, which `go test -race` needs
+#   make      make itself
+#   stop      ends the engine that this script started, and no other
+#   (none)    engine and base
+#
+# exit code: 0 there, 1 failed, 3 cannot be had on this machine (not root, no apt, the
+# engine does not start): a caller counts what rests on it as skipped.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+state=/run/tightship-setup
+pidfile=$state/dockerd.pid
+log=$state/dockerd.log
+config=$state/daemon.json
+runtimes=/usr/local/lib/tightship # stable, and not under /tmp, which runsc mounts over
+public_base=debian:bookworm-slim
+own_base=tightship-base:bookworm
+
+say() { echo "setup: $*" >&2; }
+die() { say "$1"; say "hint: $2"; exit "${3:-1}"; }
+
+can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+
+updated=
+install_packages() {
+	say "installing Debian packages: $*"
+	export DEBIAN_FRONTEND=noninteractive
+	local apt=(apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+	if [ -z "$updated" ]; then
+		"${apt[@]}" update >&2
+		updated=1
+	fi
+	"${apt[@]}" install -y --no-install-recommends "$@" >&2 </dev/null
+}
+
+# known PACKAGE: apt can install it. Debian 13 split what docker.io holds in 12.
+known() { apt-cache show "$1" >/dev/null 2>&1; }
+
+### The engine
+
+answers() { timeout 20 docker version --format '{{.Server.Version}}' 2>/dev/null; }
+
+engine() {
+	local version
+	if version=$(answers); then
+		say "Docker Engine $version answers"
+		if ours >/dev/null; then register_runsc; fi
+		return
+	fi
+	if [ -n "${DOCKER_HOST:-}" ]; then
+		die "no engine answers at DOCKER_HOST=$DOCKER_HOST" "unset DOCKER_HOST to use an engine of this machine" 3
+	fi
+	if ! can_install; then
+		die "no Docker engine answers, and this is not root on a machine with apt-get" \
+			"start Docker, or let your user use it (group docker), or run this as root" 3
+	fi
+	mkdir -p "$state"
+	exec 9>"$state/lock"
+	flock 9
+	if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null; then
+		apt-get -qq update >&2 && updated=1
+		local packages=(docker.io iptables)
+		for extra in docker-cli docker-buildx; do
+			if known "$extra"; then packages+=("$extra"); fi
+		done
+		install_packages "${packages[@]}"
+	fi
+	if [ -d /run/systemd/system ]; then
+		say "starting Docker with systemd"
+		systemctl start docker
+	elif ! version=$(answers); then # the package's own script may have started it
+		start_dockerd
+	fi
+	wait_for_engine
+	exec 9>&-
+}
+
+# ours: prints the process ID of the dockerd that this script started, if it lives.
+ours() {
+	local pid
+	pid=$(cat "$pidfile" 2>/dev/null) || return 1
+	[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ] || return 1
+	echo "$pid"
+}
+
+start_dockerd() {
+	ours >/dev/null || rm -f "$pidfile"
+	local args=(--pidfile "$pidfile")
+	# A configuration of the machine's owner stays in charge.
+	if [ ! -e /etc/docker/daemon.json ]; then
+		write_config
+		args+=(--config-file "$config")
+	fi
+	say "starting dockerd (log: $log; scripts/setup.sh stop ends it)"
+	(
+		# Nothing of the caller's may be kept open: a pipe to it would never end.
+		for fd in /proc/self/fd/*; do
+			fd=${fd##*/}
+			if [ "$fd" -gt 2 ]; then eval "exec $fd>&-"; fi
+		done
+		exec setsid nohup dockerd "${args[@]}" </dev/null >"$log" 2>&1
+	) &
+	started=$!
+}
+
+started= # the process ID of a dockerd that is on its way
+wait_for_engine() {
+	local version
+	for _ in $(seq 60); do
+		if version=$(answers); then
+			say "Docker Engine $version answers"
+			return
+		fi
+		if [ -n "$started" ] && ! kill -0 "$started" 2>/dev/null; then break; fi
+		sleep 1
+	done
+	if [ -r "$log" ]; then
+		say "the end of $log:"
+		grep -v 'level=info' "$log" | tail -n 20 | sed 's/^/    /' >&2
+	fi
+	die "Docker was started and does not answer" \
+		"inside a container or sandbox dockerd needs CAP_SYS_ADMIN, iptables and mounted cgroups; or point DOCKER_HOST at another engine" 3
+}
+
+write_config() {
+	local content='{}'
+	if [ -x bin/runsc ]; then
+		mkdir -p "$runtimes"
+		# Renamed into place: a sandbox may be running the old one.
+		if ! cmp -s bin/runsc "$runtimes/runsc"; then
+			install -m 0755 bin/runsc "$runtimes/runsc.new"
+			mv "$runtimes/runsc.new" "$runtimes/runsc"
+		fi
+		content="{\"runtimes\": {\"runsc\": {\"path\": \"$runtimes/runsc\"}}}"
+	fi
+	echo "$content" >"$config"
+}
+
+# register_runsc adds a runtime built after the engine's start, or renews it.
+register_runsc() {
+	local before
+	before=$(cat "$config" 2>/dev/null) || return 0 # the owner's configuration rules
+	write_config
+	if [ "$before" != "$(cat "$config")" ]; then
+		kill -HUP "$(ours)"
+		say "registered the runtime runsc"
+	fi
+}
+
+stop() {
+	local pid
+	if ! pid=$(ours); then
+		say "no engine to stop: none was started here"
+		return
+	fi
+	kill -TERM "$pid"
+	for _ in $(seq 60); do
+		if ! ours >/dev/null; then
+			say "stopped dockerd"
+			return
+		fi
+		sleep 0.5
+	done
+	die "dockerd ($pid) does not stop" "see $log; a container may hang"
+}
+
+### The base image
+
+base() {
+	for image in "$public_base" "$own_base"; do
+		if docker image inspect "$image" >/dev/null 2>&1; then
+			echo "$image"
+			return
+		fi
+	done
+	if ! command -v mmdebstrap >/dev/null; then
+		if ! can_install; then
+			say "cannot make a base image here: leaving it to the engine to pull $public_base"
+			echo "$public_base"
+			return
+		fi
+		local packages=(mmdebstrap ca-certificates)
+		if [ ! -e /usr/share/keyrings/debian-archive-keyring.gpg ]; then packages+=(debian-archive-keyring); fi
+		install_packages "${packages[@]}"
+	fi
+	scripts/base-image.sh "$own_base"
+	echo "$own_base"
+}
+
+### The compiler
+
+compiler() {
+	if echo '#include <stdlib.h>' | "${CC:-gcc}" -E -x c - >/dev/null 2>&1; then return; fi
+	can_install || die "no C compiler" "install gcc and libc6-dev" 3
+	install_packages gcc libc6-dev
+}
+
+### What drives all this
+
+make() {
+	if type -P make >/dev/null; then return; fi
+	can_install || die "make is not installed" "install make" 3
+	install_packages make
+}
+
+case ${1:-all} in
+all) engine; base >/dev/null ;;
+engine | base | compiler | make | stop) "$1" ;;
+*) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0" >&2; exit 64 ;;
+esac

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Runs everything that can be tested here, lane by lane, and says at the end what
+# held, what failed and what could not run. A lane that could not run is never
+# silent: it is counted as skipped, and with TIGHTSHIP_STRICT=1 as failed.
+#
+# usage: scripts/test.sh [LANE...]      lanes: build lint cross unit hollow e2e
+#
+# exit code: 0 nothing failed, 1 otherwise
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+
+unavailable=3 # what scripts/setup.sh exits with
+results=()
+declare -A count=([ok]=0 [FAILED]=0 [SKIPPED]=0)
+
+banner() { printf '\n%s\n%s\n%s\n' "$1" "$2" "$1"; }
+
+# record LANE ok|FAILED|SKIPPED DETAIL
+record() {
+	results+=("$(printf '%-8s %-8s %s' "$1" "$2" "$3")")
+	count[$2]=$((count[$2] + 1))
+	if [ "$2" = SKIPPED ]; then banner '!!!!!!!!!!!!!!!!!!!!!!!!' "SKIPPED: $1: $3" >&2; fi
+}
+
+# lane NAME COMMAND...: one lane, timed.
+lane() {
+	local name=$1 begin=$SECONDS
+	shift
+	banner '------------------------' "$name"
+	if "$@"; then
+		record "$name" ok "$((SECONDS - begin)) s"
+	else
+		record "$name" FAILED "$((SECONDS - begin)) s"
+	fi
+}
+
+# shellcheck disable=SC2317 # called by lane
+unit() {
+	local race=-race
+	if ! scripts/setup.sh compiler; then
+		race=
+		record race SKIPPED "no C compiler: the unit tests run without the race detector"
+	fi
+	# shellcheck disable=SC2086 # $race may be empty
+	CGO_ENABLED=$([ -n "$race" ] && echo 1 || echo 0) go test $race -timeout 10m ./...
+}
+
+e2e() {
+	local code packages
+	scripts/setup.sh engine
+	code=$?
+	if [ $code = $unavailable ]; then
+		record e2e SKIPPED "no Docker engine, and none can be started here: nothing was proved about real containers"
+		return
+	fi
+	lane image make --no-print-directory image
+	if [[ ${results[-1]} == *FAILED* ]]; then return; fi
+	# Every package with a test that asks for an engine in this way.
+	mapfile -t packages < <(grep -rl --include='*_test.go' TIGHTSHIP_E2E . | xargs -r dirname | sort -u)
+	lane e2e env TIGHTSHIP_E2E=1 go test -count=1 -timeout 15m "${packages[@]}"
+}
+
+if [ $# = 0 ]; then set -- build lint cross unit hollow e2e; fi
+for name; do
+	case $name in
+	build | lint | cross) lane "$name" make --no-print-directory "$name" ;;
+	unit) lane unit unit ;;
+	# Deletes the body of each judge in turn; the tests must notice every one.
+	hollow) lane hollow env TIGHTSHIP_HOLLOW=1 go test -run Hollow -timeout 15m ./check ;;
+	e2e) e2e ;;
+	*) echo "test: unknown lane $name" >&2; exit 64 ;;
+	esac
+done
+
+banner '========================' 'summary'
+printf '%s\n' "${results[@]}"
+printf '%s ok, %s failed, %s skipped, %s s\n' "${count[ok]}" "${count[FAILED]}" "${count[SKIPPED]}" "$SECONDS"
+if [ "${TIGHTSHIP_STRICT:-}" = 1 ]; then count[FAILED]=$((count[FAILED] + count[SKIPPED])); fi
+[ "${count[FAILED]}" = 0 ]
