@@ -161,7 +161,9 @@ func memfdExec(s *session, r *recorder) {
 	f := os.NewFile(uintptr(fd), "memfd")
 	defer f.Close()
 	if _, err = f.Write(data); err == nil {
-		_, err = run(fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd), "ids")
+		cmd := exec.Command("/proc/self/fd/3", "ids")
+		cmd.ExtraFiles = []*os.File{f} // becomes descriptor 3
+		err = cmd.Run()
 	}
 	r.try("memfd_create, then execve", "", err)
 }

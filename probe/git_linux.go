@@ -17,10 +17,6 @@ import (
 // and would fail at once whatever its settings: the probe must be able to see
 // a git that hangs on a prompt.
 func envGit(s *session, r *recorder) {
-	if err := guard(); err != nil {
-		r.fail("cannot protect the guest from the image's programs: %v", err)
-		return
-	}
 	for _, key := range []string{"user.name", "user.email"} {
 		res := s.command([]string{"git", "config", "--get", key})
 		r.try("git config --get", key, res.err).Note = clip(res.output)

@@ -8,7 +8,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // session is one guest process: what it was told and what it made.
@@ -62,7 +65,16 @@ func Names() []string {
 
 // Serve reads plans and writes observations until it is told to leave. It
 // returns the process's exit code.
+//
+// The image's own programs run beside it as the same user. They must not read
+// the nonce out of its memory or write lines of their own into its output, so
+// it makes itself undumpable first: the kernel then gives /proc/PID/mem and
+// /proc/PID/fd to root (proc(5)).
 func Serve(in io.Reader, out io.Writer) int {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		fmt.Fprintln(os.Stderr, "tightship-guest: cannot protect itself from the image's programs:", err)
+		return ExitProtocol
+	}
 	self, err := os.Executable()
 	if err != nil {
 		self = os.Args[0]
@@ -81,8 +93,8 @@ func Serve(in io.Reader, out io.Writer) int {
 		if s.seq == 0 && !s.emit(Line{}) {
 			return ExitAbandoned
 		}
-		for _, name := range s.plan.Probes {
-			if !s.emit(Line{Observation: s.observe(name)}) {
+		for _, o := range s.observeAll() {
+			if !s.emit(Line{Observation: o()}) {
 				return ExitAbandoned
 			}
 		}
@@ -94,6 +106,24 @@ func Serve(in io.Reader, out io.Writer) int {
 		}
 	}
 	return ExitAbandoned
+}
+
+// observeAll returns one function per probe of the plan, to be called in order.
+// Most of them do the work when they are called: probes share a process and
+// must not see each other's effects. Those that run the image's own programs
+// are started at once, as a program may take seconds to start.
+func (s *session) observeAll() []func() *Observation {
+	all := make([]func() *Observation, 0, len(s.plan.Probes))
+	for _, name := range s.plan.Probes {
+		if !strings.HasPrefix(name, "env.") {
+			all = append(all, func() *Observation { return s.observe(name) })
+			continue
+		}
+		done := make(chan *Observation, 1)
+		go func() { done <- s.observe(name) }()
+		all = append(all, func() *Observation { return <-done })
+	}
+	return all
 }
 
 // observe takes one observation. A probe that panics has failed to measure,

@@ -24,33 +24,40 @@ const guestDir = "/.tightship"
 // volumes names the volumes of one run.
 type volumes struct{ guest, workspace string }
 
-// carry makes and fills the volumes.
-func (r *run) carry(ctx context.Context) error {
+// makeVolumes makes the volumes. It comes before any container that mounts
+// them: an engine makes a volume that is missing by itself, without our label.
+func (r *run) makeVolumes(ctx context.Context) error {
 	names := []string{r.volumes.guest}
-	carrier := spec.Container{
-		Image: r.image.ID, Runtime: r.opts.Policy.Runtime, Entrypoint: []string{guestDir + "/guest"}, Network: "none",
-		Mounts: []spec.Mount{{Kind: spec.Volume, Source: r.volumes.guest, Target: guestDir}},
-	}
 	if r.workspace() != "" {
 		names = append(names, r.volumes.workspace)
-		carrier.Mounts = append(carrier.Mounts, spec.Mount{Kind: spec.Volume, Source: r.volumes.workspace, Target: r.workspace()})
 	}
-	carrier.Labels = r.labels()
 	for _, name := range names {
 		r.created(engine.Resource{Kind: "volume", ID: name, Name: name, RunID: r.lock.id})
 		if err := r.eng.CreateVolume(ctx, name, r.labels()); err != nil {
 			return fmt.Errorf("creating the volume for the guest: %w", err)
 		}
 	}
+	return nil
+}
+
+// load fills the volumes by way of the carrier.
+func (r *run) load(ctx context.Context) error {
+	carrier := spec.Container{
+		Image: r.image.ID, Runtime: r.opts.Policy.Runtime, Entrypoint: []string{guestDir + "/guest"}, Network: "none", Labels: r.labels(),
+		Mounts: []spec.Mount{{Kind: spec.Volume, Source: r.volumes.guest, Target: guestDir}},
+	}
+	if w := r.workspace(); w != "" {
+		carrier.Mounts = append(carrier.Mounts, spec.Mount{Kind: spec.Volume, Source: r.volumes.workspace, Target: w})
+	}
 	id, err := r.create(ctx, "carrier", carrier)
 	if err != nil {
 		return err
 	}
-	load, err := cargo(r.opts.Guest, r.workspace(), r.opts.Policy.User)
+	data, err := cargo(r.opts.Guest, r.workspace(), r.opts.Policy.User)
 	if err != nil {
 		return err
 	}
-	if err := r.eng.CopyTo(ctx, id, bytes.NewReader(load)); err != nil {
+	if err := r.eng.CopyTo(ctx, id, bytes.NewReader(data)); err != nil {
 		return fmt.Errorf("bringing in the guest: %w", err)
 	}
 	return nil

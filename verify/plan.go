@@ -53,16 +53,16 @@ func Match(pattern, id string) bool {
 }
 
 // order is the order of probes within a process: what others build on first,
-// the image's own programs last (the guest guards itself before they run).
+// what takes longest last.
 var order = []string{
 	"marker", "ids", "suid.plant", "tmp.stat", "fs.create", "dev.create", "tmp.write", "tmp.exec", "workspace",
 	"bind", "escalate", "rlimit.nofile", "rlimit.core", "secrets.env", "memfd", "net.admin", "caps.acts", "dev.open", "fs.sweep",
 	"exhaust.tmpfs", "exhaust.memory", "exhaust.cpu", "exhaust.pids",
-	"suid.run", "env.commands", "env.python", "env.git",
+	"suid.run", "env.python", "env.commands", "env.git",
 }
 
 // late are the user's probes that wait for the auditor to have finished.
-var late = []string{"suid.run", "env.commands", "env.python", "env.git"}
+var late = []string{"suid.run"}
 
 // prerequisites are probes that another one builds on, in the same twin.
 var prerequisites = map[string]check.Need{

@@ -23,12 +23,18 @@ var exits = map[check.Twin]int{check.Main: 42, check.Isolate: 0, check.Exhaust: 
 
 // twin runs one twin from creation to exit. What the guest could not do is the
 // twin's Problem and not an error: the other twins still have something to say.
-// An error means that the engine could not do its part.
-func (r *run) twin(ctx context.Context, name check.Twin) error {
+// An error means that the engine could not do its part. The twin is created
+// while the guest's volume is still being filled, and started once it is loaded.
+func (r *run) twin(ctx context.Context, name check.Twin, loaded <-chan struct{}) error {
 	state := r.states[name]
 	id, err := r.create(ctx, string(name), state.Launched)
 	if err != nil {
 		return err
+	}
+	select {
+	case <-loaded:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	stream, err := r.eng.Attach(ctx, id)
 	if err != nil {
@@ -72,8 +78,10 @@ func (r *run) look(ctx context.Context, id string, state *check.TwinState) error
 	return nil
 }
 
-// work has the guest do its probes: the marker first, then the user's and the
-// auditor's side by side, then what builds on the auditor's, then the exit.
+// work has the guest do its probes: the marker first; then the user's, the
+// auditor's and, in a process of its own as they take seconds, those that run
+// the image's programs, side by side; then what builds on the auditor's; then
+// the exit.
 func (r *run) work(ctx context.Context, id string, name check.Twin, stream *engine.Stream) error {
 	state := r.states[name]
 	todo := r.todo[name]
@@ -84,10 +92,12 @@ func (r *run) work(ctx context.Context, id string, name check.Twin, stream *engi
 			r.locked(func() { state.Seen[g.role][o.Probe] = o })
 		})
 	}
-	early, later := []string{}, []string{}
+	early, later, programs := []string{}, []string{}, []string{}
 	for _, p := range todo[probe.User] {
 		switch {
 		case p == "marker":
+		case strings.HasPrefix(p, "env."):
+			programs = append(programs, p)
 		case slices.Contains(late, p):
 			later = append(later, p)
 		default:
@@ -101,16 +111,20 @@ func (r *run) work(ctx context.Context, id string, name check.Twin, stream *engi
 	if name == check.Exhaust {
 		both.SetLimit(1) // one after the other: the auditor could not run in an exhausted twin
 	}
+	second := func(role probe.Role, as string, probes []string) error {
+		s, err := r.eng.Exec(bctx, id, engine.Exec{Argv: []string{guestDir + "/guest"}, User: as, Stdin: true})
+		if err != nil {
+			return fmt.Errorf("starting a second process as %s: %w", role, err)
+		}
+		defer s.Close()
+		leave := 0
+		return do(bctx, newGuest(bctx, s, token(), role), probes, &leave)
+	}
+	if len(programs) > 0 {
+		both.Go(func() error { return second(probe.User, "", programs) })
+	}
 	if len(todo[probe.Auditor]) > 0 {
-		both.Go(func() error {
-			s, err := r.eng.Exec(bctx, id, engine.Exec{Argv: []string{guestDir + "/guest"}, User: "0:0", Stdin: true})
-			if err != nil {
-				return fmt.Errorf("starting the auditor: %w", err)
-			}
-			defer s.Close()
-			leave := 0
-			return do(bctx, newGuest(bctx, s, user.nonce, probe.Auditor), todo[probe.Auditor], &leave)
-		})
+		both.Go(func() error { return second(probe.Auditor, "0:0", todo[probe.Auditor]) })
 	}
 	both.Go(func() error { return do(bctx, user, early, nil) })
 	if err := both.Wait(); err != nil {

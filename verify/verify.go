@@ -124,13 +124,21 @@ func prepare(ctx context.Context, eng engine.Engine, o Options) (*run, error) {
 
 // measure runs the twins side by side.
 func (r *run) measure(ctx context.Context) error {
-	if err := r.carry(ctx); err != nil {
+	if err := r.makeVolumes(ctx); err != nil {
 		return err
 	}
 	group, gctx := errgroup.WithContext(ctx)
+	loaded := make(chan struct{})
+	group.Go(func() error {
+		err := r.load(gctx)
+		if err == nil {
+			close(loaded)
+		}
+		return err
+	})
 	for name := range r.states {
 		group.Go(func() error {
-			err := r.twin(gctx, name)
+			err := r.twin(gctx, name, loaded)
 			if err == nil {
 				r.locked(func() { r.ended[name] = true })
 				r.progress(gctx)
