@@ -65,7 +65,7 @@ func TestRealHollowProbes(t *testing.T) {
 			if r.Summary.Verdict != "inconclusive" || r.Summary.Fail > 0 {
 				t.Errorf("a guest without %s leaves the whole %s, with %d failures", f.Name, r.Summary.Verdict, r.Summary.Fail)
 			}
+			nothingLeft(t, eng, r.RunID)
 		})
 	}
-	nothingLeft(t, eng)
 }
