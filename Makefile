@@ -75,8 +75,8 @@ cross: ## builds for the other platforms, thrown away
 	GOOS=linux GOARCH=arm64 go build $(NOVCS) -o /dev/null ./cmd/tightship-guest
 
 .PHONY: bench
-bench: ## the benchmarks
-	go test -run '^$$' -bench . -benchmem -timeout 20m ./...
+bench: programs image ## how long verify takes against plain docker runs: ratios and raw times
+	go run ./bench -image $(IMAGE)
 
 .PHONY: clean
 clean: ## removes bin/ and stops the engine that we started; images stay

@@ -118,9 +118,10 @@ type Twin string
 // The twins. Main has exactly the wanted settings. Protections mask one another,
 // so the other two give some up to put others to the test alone: Exhaust is
 // disposable, with its limits scaled down by one factor, and has
-// no-new-privileges off, under which uid 0 could not use a capability that was
-// left to it. Isolate has no-new-privileges and noexec off and Docker's default
-// capabilities added: what is refused elsewhere must succeed there.
+// no-new-privileges and the system call filter off, either of which would refuse
+// what only the missing capability should. Isolate has both and noexec off too,
+// and Docker's default capabilities added: what is refused elsewhere must
+// succeed there.
 const (
 	Main    Twin = "main"
 	Exhaust Twin = "exhaust"

@@ -30,7 +30,6 @@ type Image struct {
 
 // TwinState is the three accounts of one twin.
 type TwinState struct {
-	Launched spec.Container // what the engine was given
 	Declared spec.Container // what the engine reports back
 	Kernel   *kernel.State  // nil when it could not be read; KernelNote says why
 	// After is the cgroup's counters when the guest had finished; nil as Kernel.

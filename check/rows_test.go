@@ -289,12 +289,12 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 // declared, and unlimited stays unlimited.
 func TestScale(t *testing.T) {
 	for name, row := range map[string]struct{ got, want int64 }{
-		"wanted":            {check.ScaleMemory(2<<30, 2<<30, false), 32 << 20},
-		"twice too much":    {check.ScaleMemory(2<<30, 4<<30, false), 64 << 20},
+		"wanted":            {check.ScaleMemory(2<<30, 2<<30, false), 24 << 20},
+		"twice too much":    {check.ScaleMemory(2<<30, 4<<30, false), 48 << 20},
 		"unlimited stays":   {check.ScaleMemory(2<<30, 0, false), 0},
 		"small stays":       {check.ScaleMemory(16<<20, 16<<20, false), 16 << 20},
 		"full scale":        {check.ScaleMemory(2<<30, 2<<30, true), 2 << 30},
-		"nothing wanted":    {check.ScaleMemory(0, 2<<30, false), 32 << 20},
+		"nothing wanted":    {check.ScaleMemory(0, 2<<30, false), 24 << 20},
 		"tmpfs":             {check.ScaleTmpfs(2<<30, 2<<30), 2 << 20},
 		"tmpfs unbounded":   {check.ScaleTmpfs(2<<30, 0), 0},
 		"cpu below cores":   {check.ScaleCPU(2000, 2000, 2, false), 500},
@@ -307,7 +307,7 @@ func TestScale(t *testing.T) {
 	}
 	// An attempt reaches past the wanted limit even where the declared is lost.
 	r := check.ReachFor(2<<30, 2000, 100, 1024, 2, false)
-	if r.Memory <= 32<<20 || r.PIDs != 164 || r.NoFile != 1088 || r.MilliCPU <= 500 || r.TmpfsFill <= 2<<20 {
+	if r.Memory <= 24<<20 || r.PIDs != 164 || r.NoFile != 1088 || r.MilliCPU <= 500 || r.TmpfsFill <= 2<<20 {
 		t.Errorf("the attempts do not reach past the limits: %+v", r)
 	}
 	if none := check.ReachFor(0, 0, 0, 0, 2, false); none.Memory == 0 || none.PIDs < 100 || none.NoFile < 1024 || none.MilliCPU == 0 {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -33,24 +34,41 @@ func run(path string, args ...string) (string, error) {
 	return strings.TrimSpace(out.String()), err
 }
 
+// became executes the helper program at path and says who it became, as its
+// exit code. The error carries execve's errno when it could not be started.
+func became(path string) (int, error) {
+	_, err := run(path)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() >= exitUnchanged && exit.ExitCode() <= exitUnchanged+exitSetuid+exitCaps {
+		return exit.ExitCode() - exitUnchanged, nil
+	}
+	if err == nil {
+		err = errors.New("it did something else than it should")
+	}
+	return 0, err
+}
+
+// plain is the helper program on its own read-only mount, without privilege.
+var plain = filepath.Join(guestDir, "plain")
+
 // tmpExec attempts to run code from each writable memory-backed mount: execve
-// of a copy of this binary, and mapping that file executable, which is how a
+// of the helper program, and mapping that file executable, which is how a
 // shared library is loaded.
 func tmpExec(s *session, r *recorder) {
 	for _, dir := range append(append([]string{}, s.plan.Params.Tmpfs...), "/dev/shm") {
 		name := s.unique(dir, "exec")
-		if err := s.copySelf(name, 0o755); err != nil {
+		if err := place(name, 0o755); err != nil {
 			r.try("copy", dir, err)
 			continue
 		}
-		_, err := run(name, "ids")
+		_, err := became(name)
 		r.try("execve", dir, err)
 		r.try("mmap PROT_EXEC", dir, mapExec(name))
 		os.Remove(name)
 	}
-	_, err := run(s.self, "ids")
-	r.control("execve", s.self, err)
-	r.control("mmap PROT_EXEC", s.self, mapExec(s.self))
+	_, err := became(plain)
+	r.control("execve", plain, err)
+	r.control("mmap PROT_EXEC", plain, mapExec(plain))
 }
 
 func mapExec(path string) error {
@@ -66,7 +84,7 @@ func mapExec(path string) error {
 	return unix.Munmap(b)
 }
 
-// planted is where the auditor leaves a setuid-root copy of this binary in dir.
+// planted is where the auditor leaves a setuid-root helper program in dir.
 // The name holds no role: the user must find it.
 func planted(dir string) string { return filepath.Join(dir, ".tightship-suid") }
 
@@ -75,7 +93,7 @@ func planted(dir string) string { return filepath.Join(dir, ".tightship-suid") }
 func suidPlant(s *session, r *recorder) {
 	for _, dir := range s.places() {
 		path := planted(dir)
-		if err := s.copySelf(path, 0o4755); err != nil {
+		if err := place(path, 0o4755); err != nil {
 			r.try("plant setuid file", dir, err)
 			continue
 		}
@@ -100,23 +118,25 @@ func suidRun(s *session, r *recorder) {
 		elevation(r, "execve setuid-root file", path, dir)
 	}
 	elevation(r, "execve setuid-root helper", filepath.Join(guestDir, "suid"), guestDir)
-	out, err := run(s.self, "ids")
-	r.control("execve", s.self, err).Note = out
+	_, err := became(plain)
+	r.control("execve", plain, err)
 }
 
 // elevation executes a privileged file and reports whether it gave privilege.
+// For uid 0 a capability is nothing that the file gave.
 func elevation(r *recorder, act, path, on string) {
-	out, err := run(path, "ids")
+	who, err := became(path)
 	if err != nil {
 		r.try(act, on, err)
 		return
 	}
-	if strings.Contains(out, "elevated=true") {
-		r.try(act, on, nil).Note = out
+	note := fmt.Sprintf("setuid %t, capabilities %t", who&exitSetuid != 0, who&exitCaps != 0)
+	if who&exitSetuid != 0 || who&exitCaps != 0 && unix.Getuid() != 0 {
+		r.try(act, on, nil).Note = note
 		return
 	}
 	a := r.try(act, on, unix.EPERM)
-	a.Errno, a.Note = "unchanged", out
+	a.Errno, a.Note = "unchanged", note
 }
 
 // devOpen attempts to use a device node on each tmpfs. It needs CAP_MKNOD and
@@ -148,9 +168,9 @@ func devOpen(s *session, r *recorder) {
 // memfdExec attempts to run code that lies in no file system at all. No mount
 // option stops that; it is shown as a residual risk, never judged.
 func memfdExec(s *session, r *recorder) {
-	data, err := os.ReadFile(s.self)
+	data, err := HelperELF(runtime.GOARCH)
 	if err != nil {
-		r.fail("cannot read the guest: %v", err)
+		r.fail("%v", err)
 		return
 	}
 	fd, err := unix.MemfdCreate("tightship", 0)
@@ -161,9 +181,11 @@ func memfdExec(s *session, r *recorder) {
 	f := os.NewFile(uintptr(fd), "memfd")
 	defer f.Close()
 	if _, err = f.Write(data); err == nil {
-		cmd := exec.Command("/proc/self/fd/3", "ids")
+		cmd := exec.Command("/proc/self/fd/3")
 		cmd.ExtraFiles = []*os.File{f} // becomes descriptor 3
-		err = cmd.Run()
+		if err = cmd.Run(); cmd.ProcessState != nil && cmd.ProcessState.ExitCode() == exitUnchanged {
+			err = nil
+		}
 	}
 	r.try("memfd_create, then execve", "", err)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -145,10 +146,10 @@ func inGroup(gid int) bool {
 	return false
 }
 
-// copySelf writes a copy of this binary to path with the given mode, set by
-// chmod so that no umask takes a bit away.
-func (s *session) copySelf(path string, mode uint32) error {
-	data, err := os.ReadFile(s.self)
+// place writes the helper program to path with the given mode, set by chmod so
+// that no umask takes a bit away.
+func place(path string, mode uint32) error {
+	data, err := HelperELF(runtime.GOARCH)
 	if err != nil {
 		return err
 	}

@@ -2,11 +2,15 @@ package probe
 
 import (
 	"bufio"
+	"bytes"
+	"debug/elf"
 	"encoding/json"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -179,5 +183,52 @@ func TestTouchUnderLimit(t *testing.T) {
 	out, err := run(os.Args[0], "touch", "1048576")
 	if err != nil || out != "half\nall" {
 		t.Errorf("%q, %v", out, err)
+	}
+}
+
+// The helper program runs on this machine's kernel and tells who it is.
+func TestHelperProgram(t *testing.T) {
+	path := t.TempDir() + "/helper"
+	if err := place(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	who, err := became(path)
+	caps, _ := readCaps()
+	if err != nil || who&exitSetuid != 0 || (who&exitCaps != 0) != (caps["permitted"] != 0) {
+		t.Errorf("%d, %v", who, err)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("SKIPPED: the privileged half needs root")
+	}
+	if err := os.Chown(path, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	os.Chmod(filepath.Dir(filepath.Dir(path)), 0o755)
+	os.Chmod(filepath.Dir(path), 0o755)
+	for mode, want := range map[os.FileMode]int{0o755: exitUnchanged, 0o755 | os.ModeSetuid: exitUnchanged + exitSetuid + exitCaps} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), path)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		if err := cmd.Run(); cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != want {
+			t.Errorf("mode %v: %v, want exit code %d", mode, err, want)
+		}
+	}
+}
+
+func TestHelperELF(t *testing.T) {
+	for arch, machine := range map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64} {
+		data, err := HelperELF(arch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := elf.NewFile(bytes.NewReader(data))
+		if err != nil || f.Machine != machine || len(f.Progs) != 1 || f.Entry != f.Progs[0].Vaddr+120 {
+			t.Errorf("%s: %v %+v", arch, err, f)
+		}
+	}
+	if _, err := HelperELF("mips"); err == nil {
+		t.Error("mips is taken")
 	}
 }

@@ -8,9 +8,10 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tightship-dev/tightship/check"
 	"github.com/tightship-dev/tightship/engine"
 	"github.com/tightship-dev/tightship/policy"
-	"github.com/tightship-dev/tightship/spec"
+	"github.com/tightship-dev/tightship/probe"
 )
 
 // guestDir is where every twin has the guest, read-only.
@@ -18,8 +19,9 @@ const guestDir = "/.tightship"
 
 // The guest comes in a volume rather than by a bind mount or a copy: a volume
 // works on a remote daemon, needs nothing writable in the image, and keeps the
-// setuid helper out of the host's own directories. A carrier, a container that
-// is created from the same image and never started, is how a volume is filled.
+// setuid helper out of the host's own directories. The isolating twin fills it
+// before it is started: an engine copies into a container only where its root
+// file system is writable, which that twin can afford.
 
 // volumes names the volumes of one run.
 type volumes struct{ guest, workspace string }
@@ -40,49 +42,47 @@ func (r *run) makeVolumes(ctx context.Context) error {
 	return nil
 }
 
-// load fills the volumes by way of the carrier.
-func (r *run) load(ctx context.Context) error {
-	carrier := spec.Container{
-		Image: r.image.ID, Runtime: r.opts.Policy.Runtime, Entrypoint: []string{guestDir + "/guest"}, Network: "none", Labels: r.labels(),
-		Mounts: []spec.Mount{{Kind: spec.Volume, Source: r.volumes.guest, Target: guestDir}},
+// load creates the isolating twin and fills the volumes through it.
+func (r *run) load(ctx context.Context) (id string, err error) {
+	if id, err = r.create(ctx, check.Isolate); err != nil {
+		return "", err
 	}
-	if w := r.workspace(); w != "" {
-		carrier.Mounts = append(carrier.Mounts, spec.Mount{Kind: spec.Volume, Source: r.volumes.workspace, Target: w})
-	}
-	id, err := r.create(ctx, "carrier", carrier)
+	data, err := cargo(r.opts.Guest, r.info.Arch, r.workspace(), r.opts.Policy.User)
 	if err != nil {
-		return err
-	}
-	data, err := cargo(r.opts.Guest, r.workspace(), r.opts.Policy.User)
-	if err != nil {
-		return err
+		return "", err
 	}
 	if err := r.eng.CopyTo(ctx, id, bytes.NewReader(data)); err != nil {
-		return fmt.Errorf("bringing in the guest: %w", err)
+		return "", fmt.Errorf("bringing in the guest: %w", err)
 	}
-	return nil
+	return id, nil
 }
 
-// cargo is the tar that fills the volumes: the guest, the same program with a
-// setuid bit and with a file capability, and the workspace's owner.
-func cargo(guest []byte, workspace string, u policy.User) ([]byte, error) {
+// cargo is the tar that fills the volumes: the guest, the helper program plain,
+// with a setuid bit and with a file capability, and the workspace's owner.
+func cargo(guest []byte, arch, workspace string, u policy.User) ([]byte, error) {
+	helper, err := probe.HelperELF(arch)
+	if err != nil {
+		return nil, err
+	}
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
 	dir := strings.TrimPrefix(guestDir, "/")
 	for _, f := range []struct {
 		name   string
+		data   []byte
 		mode   int64
 		xattrs map[string]string
 	}{
-		{dir + "/guest", 0o755, nil},
-		{dir + "/suid", 0o4755, nil},
-		{dir + "/filecap", 0o755, map[string]string{"SCHILY.xattr.security.capability": fileCap(10 /* CAP_NET_BIND_SERVICE */)}},
+		{"guest", guest, 0o755, nil},
+		{"plain", helper, 0o755, nil},
+		{"suid", helper, 0o4755, nil},
+		{"filecap", helper, 0o755, map[string]string{"SCHILY.xattr.security.capability": fileCap(10 /* CAP_NET_BIND_SERVICE */)}},
 	} {
-		h := &tar.Header{Typeflag: tar.TypeReg, Name: f.name, Mode: f.mode, Size: int64(len(guest)), PAXRecords: f.xattrs}
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: dir + "/" + f.name, Mode: f.mode, Size: int64(len(f.data)), PAXRecords: f.xattrs}
 		if err := w.WriteHeader(h); err != nil {
 			return nil, err
 		}
-		if _, err := w.Write(guest); err != nil {
+		if _, err := w.Write(f.data); err != nil {
 			return nil, err
 		}
 	}

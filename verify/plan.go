@@ -118,7 +118,8 @@ func (r *run) settings(t check.Twin) spec.Container {
 	case check.Exhaust:
 		r.scaleDown(&c)
 	}
-	c.Mounts = append(c.Mounts, spec.Mount{Kind: spec.Volume, Source: r.volumes.guest, Target: guestDir, ReadOnly: true})
+	// The isolating twin brings the guest in, and runs nothing but it.
+	c.Mounts = append(c.Mounts, spec.Mount{Kind: spec.Volume, Source: r.volumes.guest, Target: guestDir, ReadOnly: t != check.Isolate})
 	c.Entrypoint, c.Cmd = []string{guestDir + "/guest"}, nil
 	c.OpenStdin = true
 	c.Labels = r.labels()
@@ -128,9 +129,13 @@ func (r *run) settings(t check.Twin) spec.Container {
 // isolate removes the protections that hide the ones under test: noexec and
 // no-new-privileges hide nosuid, the missing CAP_MKNOD hides nodev, and the
 // core limit's own effect shows only where it is gone. The capabilities are the
-// control of caps.exercised.
+// control of caps.exercised. The root file system is writable for the guest to
+// be copied in, and so is the workspace.
 func isolate(c *spec.Container) {
-	c.NoNewPrivileges = false
+	c.NoNewPrivileges, c.ReadonlyRootfs, c.Seccomp = false, false, unconfined
+	for i := range c.Mounts {
+		c.Mounts[i].ReadOnly = false
+	}
 	for dir, t := range c.Tmpfs {
 		t.Exec = true
 		c.Tmpfs[dir] = t
@@ -147,9 +152,14 @@ func isolate(c *spec.Container) {
 	c.Ulimits["core"] = -1
 }
 
-// scaleDown makes the disposable twin's limits quick to reach.
+// unconfined is how engines spell a container without a system call filter.
+const unconfined = "unconfined"
+
+// scaleDown makes the disposable twin's limits quick to reach. The capability
+// acts are made there: no-new-privileges would refuse them to uid 0 as well, and
+// the default filter denies most of the calls unless the capability is there.
 func (r *run) scaleDown(c *spec.Container) {
-	c.NoNewPrivileges = false
+	c.NoNewPrivileges, c.Seccomp = false, unconfined
 	l, full := r.opts.Policy.Limits, r.opts.FullScale
 	c.Memory = check.ScaleMemory(int64(l.Memory), c.Memory, full)
 	if c.Swap > 0 {

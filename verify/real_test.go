@@ -152,7 +152,7 @@ func TestRealFixture(t *testing.T) {
 	in := r.input()
 	in.Results = nil
 	for _, tw := range in.Twins { // long, and of no use to the judges
-		tw.Launched.Seccomp, tw.Declared.Seccomp = "…", "…"
+		tw.Declared.Seccomp = "…"
 	}
 	in.Wanted.Seccomp = "…"
 	data, err := json.MarshalIndent(in, "", "\t")

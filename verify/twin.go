@@ -21,21 +21,11 @@ const exitTime = 20 * time.Second
 // that a runtime which loses them shows.
 var exits = map[check.Twin]int{check.Main: 42, check.Isolate: 0, check.Exhaust: 0}
 
-// twin runs one twin from creation to exit. What the guest could not do is the
-// twin's Problem and not an error: the other twins still have something to say.
-// An error means that the engine could not do its part. The twin is created
-// while the guest's volume is still being filled, and started once it is loaded.
-func (r *run) twin(ctx context.Context, name check.Twin, loaded <-chan struct{}) error {
+// twin runs one twin from its start to its exit. What the guest could not do is
+// the twin's Problem and not an error: the other twins still have something to
+// say. An error means that the engine could not do its part.
+func (r *run) twin(ctx context.Context, name check.Twin, id string) error {
 	state := r.states[name]
-	id, err := r.create(ctx, string(name), state.Launched)
-	if err != nil {
-		return err
-	}
-	select {
-	case <-loaded:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 	stream, err := r.eng.Attach(ctx, id)
 	if err != nil {
 		return fmt.Errorf("attaching to the %s twin: %w", name, err)

@@ -116,7 +116,7 @@ func prepare(ctx context.Context, eng engine.Engine, o Options) (*run, error) {
 			continue
 		}
 		r.todo[t] = todo
-		r.states[t] = &check.TwinState{Launched: r.settings(t), FullScale: o.FullScale,
+		r.states[t] = &check.TwinState{FullScale: o.FullScale,
 			Seen: map[probe.Role]map[string]probe.Observation{probe.User: {}, probe.Auditor: {}}}
 	}
 	return r, nil
@@ -128,35 +128,56 @@ func (r *run) measure(ctx context.Context) error {
 		return err
 	}
 	group, gctx := errgroup.WithContext(ctx)
+	// The other twins are created while the guest's volume is being filled, and
+	// started when it is full.
 	loaded := make(chan struct{})
-	group.Go(func() error {
-		err := r.load(gctx)
-		if err == nil {
-			close(loaded)
+	start := func(name check.Twin, id string) error {
+		if err := r.twin(gctx, name, id); err != nil {
+			return err
 		}
-		return err
+		r.locked(func() { r.ended[name] = true })
+		r.progress(gctx)
+		return nil
+	}
+	group.Go(func() error {
+		id, err := r.load(gctx)
+		if err != nil {
+			return err
+		}
+		close(loaded)
+		if r.states[check.Isolate] == nil {
+			return nil // it was needed for loading only
+		}
+		return start(check.Isolate, id)
 	})
 	for name := range r.states {
+		if name == check.Isolate {
+			continue
+		}
 		group.Go(func() error {
-			err := r.twin(gctx, name, loaded)
-			if err == nil {
-				r.locked(func() { r.ended[name] = true })
-				r.progress(gctx)
+			id, err := r.create(gctx, name)
+			if err != nil {
+				return err
 			}
-			return err
+			select {
+			case <-loaded:
+				return start(name, id)
+			case <-gctx.Done():
+				return gctx.Err()
+			}
 		})
 	}
 	return group.Wait()
 }
 
-// create makes a container of this run and remembers it for removal before the
+// create makes a twin's container and remembers it for removal before the
 // engine is asked, so that an answer that never comes leaves nothing behind.
-func (r *run) create(ctx context.Context, what string, c spec.Container) (string, error) {
-	name := "tightship-" + r.lock.id + "-" + what
+func (r *run) create(ctx context.Context, t check.Twin) (string, error) {
+	name := "tightship-" + r.lock.id + "-" + string(t)
 	r.created(engine.Resource{Kind: "container", ID: name, Name: name, RunID: r.lock.id})
-	id, err := r.eng.Create(ctx, name, c)
+	id, err := r.eng.Create(ctx, name, r.settings(t))
 	if err != nil {
-		return "", fmt.Errorf("creating the %s container: %w", what, err)
+		return "", fmt.Errorf("creating the %s twin: %w", t, err)
 	}
 	return id, nil
 }
