@@ -15,7 +15,7 @@ func Catalogue() []*Check {
 	var all []*Check
 	for _, section := range [][]*Check{
 		filesystemChecks(), userChecks(), limitChecks(), capabilityChecks(),
-		environmentChecks(), secretChecks(), runChecks(), stackChecks(),
+		environmentChecks(), secretChecks(), surfaceChecks(), runChecks(), stackChecks(),
 	} {
 		all = append(all, section...)
 	}

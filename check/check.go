@@ -46,18 +46,20 @@ type Section string
 
 // The sections.
 const (
-	Filesystem   Section = "filesystem"
-	UserSection  Section = "user"
-	Limits       Section = "limits"
-	Capabilities Section = "capabilities and privileges"
-	Environment  Section = "environment"
-	Secrets      Section = "secrets"
-	Run          Section = "run"
-	Stack        Section = "stack"
+	Filesystem     Section = "filesystem"
+	UserSection    Section = "user"
+	Limits         Section = "limits"
+	Capabilities   Section = "capabilities and privileges"
+	Environment    Section = "environment"
+	Secrets        Section = "secrets"
+	KernelSection  Section = "kernel"
+	NetworkSection Section = "network"
+	Run            Section = "run"
+	Stack          Section = "stack"
 )
 
 // Sections is every section in report order.
-var Sections = []Section{Filesystem, UserSection, Limits, Capabilities, Environment, Secrets, Run, Stack}
+var Sections = []Section{Filesystem, UserSection, Limits, Capabilities, Environment, Secrets, KernelSection, NetworkSection, Run, Stack}
 
 // Result is what a judge says. The text fields are sentences a user
 // understands; they name the attempt, the errno and the control.

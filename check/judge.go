@@ -61,12 +61,12 @@ func (a account) decide(held answer, grade Grade, observed, why string) Result {
 		return a.result(Fail, grade, observed, "the policy asks for it, but the engine was not told: it says "+a.declared)
 	case a.kernelIs == off:
 		return a.result(Fail, grade, observed, "the engine was told, but the kernel does not enforce it: it has "+a.kernel)
+	case held == off && a.kernelIs == on:
+		return a.result(Fail, grade, observed, "the policy, the engine and the kernel all say it is on, and yet "+why)
+	case held == off && a.declaredIs == on:
+		return a.result(Fail, grade, observed, "the policy and the engine say it is on, and yet "+why)
 	case held == off:
-		said := "the policy and the engine say it is on"
-		if a.kernelIs == on {
-			said = "the policy, the engine and the kernel all say it is on"
-		}
-		return a.result(Fail, grade, observed, said+", and yet "+why)
+		return a.result(Fail, grade, observed, why)
 	case held == silent:
 		return a.result(Inconclusive, NoGrade, observed, why)
 	}

@@ -239,6 +239,8 @@ func judgeTmpNosuid(in *Input) Result {
 			seen = append(seen, t)
 		}
 		switch {
+		case !in.hasTmpfs(Isolate, d):
+			held, why = silent, "the isolating twin has no tmpfs at "+d
 		case found && t.OK:
 			return a.decide(off, Exercised, show(append(seen, ctl)...), "a setuid-root file on "+d+" gave root")
 		case !found:
@@ -251,6 +253,18 @@ func judgeTmpNosuid(in *Input) Result {
 		held, why = silent, "the control failed: a setuid file on a mount without nosuid gave nothing either"
 	}
 	return a.orKernel(held, show(append(seen, ctl)...), why)
+}
+
+// hasTmpfs says whether a twin really has a tmpfs there. The isolating twin's
+// root file system is writable: without the mount an attempt would say
+// something about that instead.
+func (in *Input) hasTmpfs(t Twin, dir string) bool {
+	tw := in.Twins[t]
+	if tw == nil {
+		return false
+	}
+	_, ok := tw.Declared.Tmpfs[dir]
+	return ok
 }
 
 // orKernel falls back to the kernel's word, at its grade, where the attempt
@@ -281,6 +295,8 @@ func judgeTmpNodev(in *Input) Result {
 			seen = append(seen, t)
 		}
 		switch {
+		case !in.hasTmpfs(Isolate, d):
+			held, why = silent, "the isolating twin has no tmpfs at "+d
 		case found && t.OK:
 			return a.decide(off, Exercised, show(append(seen, ctl)...), "a device node on "+d+" could be opened")
 		case !found || !refused(t.Errno):

@@ -232,17 +232,20 @@ func judgeCPU(in *Input) Result {
 	used := cpu / wall
 	limit := float64(in.Twins[Exhaust].Declared.MilliCPU) / 1000
 	counter := moved(in, func(c kernel.Cgroup) int64 { return c.CPUThrottled })
+	if n, err := strconv.ParseInt(o.Facts["throttled"], 10, 64); err == nil && counter == silent {
+		counter = answerOf(n > 0) // what the container sees of its own cgroup
+	}
 	seen := fmt.Sprintf("%s threads burned %.2f CPUs against a quota of %.2f; %s", o.Facts["threads"], used, limit, counterText("count of throttled periods", counter))
 	switch {
 	case limit == 0 && used > scaledQuota(in):
 		return a.decide(off, Exercised, seen, "the threads burned more than the scaled quota")
 	case limit == 0:
 		return a.decide(silent, NoGrade, seen, "the host was too busy for the threads to exceed the quota")
-	// Within one period the threads may use the whole quota at once, so a rate
-	// means something only where no counter cut the burning short.
+	// Within one period of 100 ms the threads may use the whole quota at once, so
+	// a rate means something only over several of them.
 	case counter == on:
 		return a.decide(on, Exercised, seen, "the threads wanted more and were throttled")
-	case used > 1.5*limit+0.1:
+	case used > 1.5*limit+0.1 && wall > 300_000:
 		return a.decide(off, Exercised, seen, "the threads burned more than the quota")
 	case counter == silent && used > 0.6*limit:
 		return a.decide(on, Exercised, seen, "the threads wanted more and got about the quota")

@@ -157,6 +157,15 @@ func TestJudges(t *testing.T) {
 			fact(exhaust, U, "exhaust.cpu", "cpu_us", "1900000")(in)
 			fact(exhaust, U, "exhaust.cpu", "wall_us", "1000000")(in)
 		}, fail, "more than the quota"},
+		{"limits.cpu", "a burst within one period", func(in *check.Input) {
+			in.Twins[exhaust].After.CPUThrottled = 0
+			fact(exhaust, U, "exhaust.cpu", "cpu_us", "50000")(in)
+			fact(exhaust, U, "exhaust.cpu", "wall_us", "50000")(in)
+		}, open, "not throttled"},
+		{"limits.cpu", "only the container sees that it was throttled", func(in *check.Input) {
+			in.Twins[exhaust].After = nil
+			fact(exhaust, U, "exhaust.cpu", "throttled", "2")(in)
+		}, pass, "throttled"},
 		{"limits.cpu", "no quota, burned past it", func(in *check.Input) {
 			in.Twins[exhaust].Declared.MilliCPU = 0
 			in.Twins[exhaust].After.CPUThrottled = 0
@@ -234,6 +243,15 @@ func TestJudges(t *testing.T) {
 		{"secrets.environment", "in a process", add(main, R, "secrets.env", probe.Attempt{Act: "found", On: "pid 7 TOKEN", OK: true, Note: "GitHub token, 40 bytes, hash 01234567"}), fail, "pid 7"},
 		{"secrets.environment", "no process could be read", fact(main, U, "secrets.env", "processes", "0"), open, "read"},
 		{"secrets.environment", "a declared variable is not seen", fact(main, U, "secrets.env", "names", "HOME"), open, "control"},
+
+		{"kernel.syscall-filter", "keyctl works", outcome(main, U, "syscall.filter", "keyctl", "", ""), fail, "keyctl"},
+		{"kernel.syscall-filter", "refused for other reasons", attempts(main, U, "syscall.filter", func(a *probe.Attempt) bool { a.OK, a.Errno = false, "ENOSYS"; return true }), open, "no call"},
+		{"kernel.syscall-filter", "refused without a filter too", attempts(isolate, U, "syscall.filter", func(a *probe.Attempt) bool { a.OK, a.Errno = false, "EPERM"; return true }), open, "no call"},
+		{"kernel.syscall-filter", "unconfined asked for", weak(func(p *policy.Policy) { p.Seccomp = policy.SeccompUnconfined }), fail, "policy itself"},
+		{"kernel.syscall-filter", "kernel has none", kern(func(k *kernel.State) { k.Seccomp = 0 }), fail, "kernel"},
+		{"net.no-interface", "another interface", fact(main, U, "net.interfaces", "interfaces", "lo eth0"), fail, "other interfaces"},
+		{"net.no-interface", "none at all", fact(main, U, "net.interfaces", "interfaces", "eth0"), open, "control"},
+		{"net.no-interface", "a bridge asked for", weak(func(p *policy.Policy) { p.Network = policy.NetworkBridge }), fail, "policy itself"},
 
 		{"run.clean-exit", "a lost code", func(in *check.Input) { in.Exits[0].Got = 0 }, fail, "42"},
 		{"run.clean-exit", "a lost last line", func(in *check.Input) { in.Exits[1].StdoutComplete = false }, fail, "last line"},

@@ -76,8 +76,10 @@ func judgeStack(in *Input) Result {
 	switch {
 	case len(counts[Fail]) > 0:
 		r.Verdict, r.Reason = Fail, "broken: "+few(counts[Fail])
-	case len(counts[Inconclusive]) > 0 || len(counts[Pass]) == 0:
+	case len(counts[Inconclusive]) > 0:
 		r.Verdict, r.Evidence, r.Reason = Inconclusive, NoGrade, "could not be measured: "+few(counts[Inconclusive])
+	case len(counts[Pass]) == 0:
+		r.Verdict, r.Evidence, r.Reason = Inconclusive, NoGrade, "no other row was asked for"
 	default:
 		r.Verdict, r.Reason = Pass, "all rows hold in the same run"
 	}

@@ -128,7 +128,7 @@ func judgeNonRoot(in *Input) Result {
 	if o.Facts["passwd"] == "entry" {
 		name = "the image calls it " + o.Facts["name"]
 		if want != "" && want != o.Facts["name"] {
-			return a.decide(off, Exercised, seen, fmt.Sprintf("the image's passwd calls uid %s %q, not %q", uids[0], o.Facts["name"], want))
+			return a.result(Fail, Exercised, seen, fmt.Sprintf("the image's passwd calls uid %s %q, not %q", uids[0], o.Facts["name"], want))
 		}
 	}
 	return a.decide(on, Exercised, seen, "no uid of the process is 0; "+name)

@@ -53,7 +53,7 @@ func ByID(id string) (Mutation, bool) {
 
 // All returns every mutation.
 func All() []Mutation {
-	return slices.Concat(filesystem(), user(), limits(), capabilities(), environment(), secrets())
+	return slices.Concat(filesystem(), user(), limits(), capabilities(), environment(), secrets(), surface())
 }
 
 // scratch is the tmpfs of the default policy that the mutations work on.
@@ -142,6 +142,13 @@ func capabilities() []Mutation {
 		}})
 	}
 	return all
+}
+
+func surface() []Mutation {
+	return []Mutation{
+		{ID: "seccomp.unconfined", Title: "no system call filter", Apply: func(c *spec.Container) { c.Seccomp = "unconfined" }},
+		{ID: "network.bridge", Title: "a network is attached", Apply: func(c *spec.Container) { c.Network = "bridge" }},
+	}
 }
 
 // setEnv sets a variable, whatever the image says.

@@ -72,7 +72,7 @@ func (e *explainer) visit(n node, parent string, path []step, checks []string) {
 		from = fmt.Sprintf("%s:%d", e.policy.Source, o.Line)
 	}
 	slices.Sort(checks)
-	e.lines = append(e.lines, Line{Key: at, Value: value, From: from, Checks: slices.Compact(checks), path: path})
+	e.lines = append(e.lines, Line{Key: at, Value: value, From: from, Checks: append([]string{}, slices.Compact(checks)...), path: path})
 }
 
 // bare leaves only keys and values.

@@ -133,6 +133,9 @@ func exhaustCPU(s *session, r *recorder) {
 	wall, cpu := time.Since(start), cpuTime()-before
 	stop.Store(true)
 	all.Wait()
+	if now, ok := throttled(); visible && ok {
+		r.fact("throttled", now-throttledBefore)
+	}
 	r.fact("threads", threads)
 	r.fact("wall_us", wall.Microseconds())
 	r.fact("cpu_us", cpu.Microseconds())

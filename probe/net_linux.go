@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -163,4 +165,20 @@ func netlinkRequest(kind int, parts ...[]byte) error {
 		return fmt.Errorf("unexpected netlink answer")
 	}
 	return errno(unix.Errno(-int32(binary.NativeEndian.Uint32(buf[unix.SizeofNlMsghdr:]))))
+}
+
+// netInterfaces lists the network interfaces of this namespace, by name.
+func netInterfaces(s *session, r *recorder) {
+	data, err := os.ReadFile("/proc/self/net/dev")
+	if err != nil {
+		r.fail("the interfaces cannot be listed: %v", err)
+		return
+	}
+	var names []string
+	for line := range strings.Lines(string(data)) {
+		if name, _, ok := strings.Cut(line, ":"); ok { // the two head lines have none
+			names = append(names, strings.TrimSpace(name))
+		}
+	}
+	r.fact("interfaces", strings.Join(names, " "))
 }

@@ -43,6 +43,8 @@ var probes = map[string]func(*session, *recorder){
 	"rlimit.core":    rlimitCore,
 	"caps.acts":      capActs,
 	"net.admin":      netAdmin,
+	"net.interfaces": netInterfaces,
+	"syscall.filter": syscallFilter,
 	"exhaust.tmpfs":  exhaustTmpfs,
 	"exhaust.memory": exhaustMemory,
 	"exhaust.cpu":    exhaustCPU,

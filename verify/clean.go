@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,13 +34,14 @@ func Clean(ctx context.Context, eng engine.Engine, all bool) (removed, left []en
 		}
 	}
 	left = remove(ctx, eng, mine)
-	gone := map[string]bool{}
-	for _, r := range left {
-		gone[r.Kind+r.ID] = true
-	}
 	for _, r := range mine {
-		if !gone[r.Kind+r.ID] {
+		if !slices.Contains(left, r) {
 			removed = append(removed, r)
+		}
+	}
+	for runID := range verdict {
+		if !slices.ContainsFunc(left, func(r engine.Resource) bool { return r.RunID == runID }) {
+			forget(runID)
 		}
 	}
 	return removed, left, nil

@@ -51,6 +51,9 @@ func (r *run) ready(c *check.Check) bool {
 	case check.Run, check.Stack:
 		return r.cleaned
 	}
+	if !r.looked[check.Main] {
+		return false // every account of declared and kernel is the main twin's
+	}
 	for _, n := range c.Needs {
 		if r.ended[n.Twin] {
 			continue
@@ -124,13 +127,13 @@ func (r *run) render(c *check.Check) report.Check {
 	if out.Evidence == "" {
 		out.Evidence = string(check.NoGrade)
 	}
-	switch res.Verdict {
-	case check.Fail:
+	switch {
+	case c.Section == check.Stack: // the other rows have the hints
+	case res.Verdict == check.Fail && (c.Section == check.Environment || c.Section == check.Secrets):
+		out.Hint = c.Fix.Docker
+	case res.Verdict == check.Fail:
 		out.Hint = "docker run " + c.Fix.Docker + "; in tightship.yaml " + c.Fix.Policy
-		if c.Section == check.Environment || c.Section == check.Stack || c.Section == check.Secrets {
-			out.Hint = c.Fix.Docker
-		}
-	case check.Inconclusive:
+	case res.Verdict == check.Inconclusive:
 		out.Hint = "nothing was shown either way; tightship checks " + c.ID + " says what is attempted and with which control"
 	}
 	for _, n := range c.Needs {

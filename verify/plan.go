@@ -56,7 +56,7 @@ func Match(pattern, id string) bool {
 // what takes longest last.
 var order = []string{
 	"marker", "ids", "suid.plant", "tmp.stat", "fs.create", "dev.create", "tmp.write", "tmp.exec", "workspace",
-	"bind", "escalate", "rlimit.nofile", "rlimit.core", "secrets.env", "memfd", "net.admin", "caps.acts", "dev.open", "fs.sweep",
+	"bind", "escalate", "rlimit.nofile", "rlimit.core", "secrets.env", "memfd", "net.interfaces", "syscall.filter", "net.admin", "caps.acts", "dev.open", "fs.sweep",
 	"exhaust.tmpfs", "exhaust.memory", "exhaust.cpu", "exhaust.pids",
 	"suid.run", "env.python", "env.commands", "env.git",
 }
@@ -83,8 +83,12 @@ func probesFor(checks []*check.Check, t check.Twin) map[probe.Role][]string {
 			}
 		}
 	}
-	if t == check.Main && len(want[probe.User]) > 0 {
-		want[probe.User]["memfd"] = true // for the residual risks
+	if t == check.Main {
+		// Every account of declared and kernel is the main twin's, whatever the
+		// checks attempt elsewhere; the rest is for the residual risks.
+		for _, name := range []string{"ids", "memfd", "dev.create"} {
+			want[probe.User][name] = true
+		}
 	}
 	out := map[probe.Role][]string{}
 	for role, set := range want {

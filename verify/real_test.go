@@ -144,7 +144,7 @@ func TestRealFixture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.lock.release()
+	defer r.lock.release(false)
 	err = r.measure(t.Context())
 	if cerr := r.clean(context.Background()); err != nil || cerr != nil {
 		t.Fatal(errors.Join(err, cerr))

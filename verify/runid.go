@@ -32,7 +32,9 @@ func token() string {
 	return hex.EncodeToString(b)
 }
 
-func lockDir() string { return filepath.Join(os.TempDir(), fmt.Sprintf("tightship-%d", os.Getuid())) }
+// lockDir does not follow TMPDIR: clean must find the lock wherever the run was
+// started from.
+func lockDir() string { return filepath.Join("/tmp", fmt.Sprintf("tightship-%d", os.Getuid())) }
 
 // runLock is the sign of life of one run.
 type runLock struct {
@@ -56,13 +58,18 @@ func newRun() (*runLock, error) {
 	return &runLock{id: id, f: f}, nil
 }
 
-func (l *runLock) release() {
-	os.Remove(l.f.Name())
+// release ends the run. With leftovers the file stays, unlocked, as the sign
+// that clean may remove them.
+func (l *runLock) release(leftovers bool) {
+	if !leftovers {
+		os.Remove(l.f.Name())
+	}
 	l.f.Close()
 }
 
-// dead says whether a run of ours has ended. Runs of other owners are never
-// called dead.
+// dead says whether a run is known to have ended: its lock file is there and
+// nobody holds the lock. Without the file nothing is known (another host or
+// user, a /tmp of its own, a restarted machine), and it counts as alive.
 func dead(runID string) bool {
 	who, name, ok := strings.Cut(runID, "-")
 	if !ok || who != owner() || strings.ContainsAny(name, "/.") {
@@ -70,12 +77,15 @@ func dead(runID string) bool {
 	}
 	f, err := os.OpenFile(filepath.Join(lockDir(), runID), os.O_RDWR, 0)
 	if err != nil {
-		return os.IsNotExist(err)
-	}
-	defer f.Close()
-	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
 		return false
 	}
-	os.Remove(f.Name())
-	return true
+	defer f.Close()
+	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
+}
+
+// forget removes the lock file of a dead run of which nothing is left.
+func forget(runID string) {
+	if dead(runID) {
+		os.Remove(filepath.Join(lockDir(), runID))
+	}
 }

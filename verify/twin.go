@@ -34,7 +34,7 @@ func (r *run) twin(ctx context.Context, name check.Twin, id string) error {
 	if err := r.eng.Start(ctx, id); err != nil {
 		return fmt.Errorf("starting the %s twin: %w", name, err)
 	}
-	if err := r.look(ctx, id, state); err != nil {
+	if err := r.look(ctx, id, name); err != nil {
 		return err
 	}
 	if err := r.work(ctx, id, name, stream); err != nil {
@@ -44,7 +44,7 @@ func (r *run) twin(ctx context.Context, name check.Twin, id string) error {
 }
 
 // look records what the engine declares and what the kernel says.
-func (r *run) look(ctx context.Context, id string, state *check.TwinState) error {
+func (r *run) look(ctx context.Context, id string, name check.Twin) error {
 	st, err := r.eng.Inspect(ctx, id)
 	if err != nil {
 		return fmt.Errorf("inspecting a twin: %w", err)
@@ -60,6 +60,8 @@ func (r *run) look(ctx context.Context, id string, state *check.TwinState) error
 		}
 	}
 	r.locked(func() {
+		state := r.states[name]
+		r.looked[name] = true
 		state.Declared, state.Kernel = st.Declared, k
 		if k == nil {
 			state.KernelNote = note

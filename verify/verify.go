@@ -21,6 +21,7 @@ var (
 	ErrNoCheck  = errors.New("no such check")
 	ErrPlatform = errors.New("the image is for another platform")
 	ErrLeft     = errors.New("not everything that was created could be removed")
+	ErrTimeout  = errors.New("the verification's time limit is over")
 )
 
 // run is one verification at work.
@@ -39,6 +40,7 @@ type run struct {
 	mu      sync.Mutex // guards what follows
 	made    []engine.Resource
 	states  map[check.Twin]*check.TwinState
+	looked  map[check.Twin]bool // declared and kernel are recorded
 	ended   map[check.Twin]bool
 	exits   []check.Exit
 	results map[string]check.Result
@@ -59,7 +61,7 @@ func Image(ctx context.Context, eng engine.Engine, o Options) (res report.Result
 	if o.CommandTimeout == 0 {
 		o.CommandTimeout = DefaultCommandTimeout
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, o.Timeout, fmt.Errorf("the verification's time limit of %s is over", o.Timeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, o.Timeout, fmt.Errorf("%w (%s)", ErrTimeout, o.Timeout))
 	defer cancel()
 	r, err := prepare(ctx, eng, o)
 	if ctx.Err() != nil && err != nil {
@@ -68,9 +70,9 @@ func Image(ctx context.Context, eng engine.Engine, o Options) (res report.Result
 	if err != nil {
 		return res, err
 	}
-	defer r.lock.release()
 	err = r.measure(ctx)
 	left := r.clean(ctx)
+	r.lock.release(left != nil)
 	if ctx.Err() != nil {
 		// Whatever was seen by then was cut off, and is no result.
 		return res, errors.Join(context.Cause(ctx), left)
@@ -84,7 +86,7 @@ func Image(ctx context.Context, eng engine.Engine, o Options) (res report.Result
 
 // prepare settles everything that needs no container.
 func prepare(ctx context.Context, eng engine.Engine, o Options) (*run, error) {
-	r := &run{eng: eng, opts: o, states: map[check.Twin]*check.TwinState{}, ended: map[check.Twin]bool{},
+	r := &run{eng: eng, opts: o, states: map[check.Twin]*check.TwinState{}, looked: map[check.Twin]bool{}, ended: map[check.Twin]bool{},
 		todo: map[check.Twin]map[probe.Role][]string{}, results: map[string]check.Result{}, hashKey: []byte(token())}
 	var err error
 	if r.checks, err = selected(o.Policy, o.Only, o.Skip); err != nil {

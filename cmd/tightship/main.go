@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // version is set by the linker: -ldflags "-X main.version=v1.2.3".
@@ -38,6 +39,10 @@ func (s stopped) Error() string {
 // exitCode is what a shell shows for a program that died of the signal.
 func (s stopped) exitCode() int { return 128 + int(s.signal) }
 
+// together is how close two signals count as one: a terminal, a shell and
+// timeout(1) may each pass the same one on.
+const together = 500 * time.Millisecond
+
 // withSignals returns a context that the first SIGINT, SIGTERM or SIGHUP ends,
 // so that everything created is removed. The second one ends the program at
 // once, for whoever cannot wait; `tightship clean` removes what is left then.
@@ -57,15 +62,18 @@ func withSignals(parent context.Context) (context.Context, func()) {
 	signal.Notify(pipe, syscall.SIGPIPE)
 
 	go func() {
-		for n := 0; ; n++ {
+		var first time.Time
+		for {
 			s, ok := (<-ch).(syscall.Signal)
-			if !ok {
+			switch {
+			case !ok:
 				return
-			}
-			if n > 0 {
+			case first.IsZero():
+				first = time.Now()
+				cancel(stopped{s})
+			case time.Since(first) > together:
 				os.Exit(stopped{s}.exitCode())
 			}
-			cancel(stopped{s})
 		}
 	}()
 	return ctx, func() {

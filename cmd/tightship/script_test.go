@@ -111,7 +111,7 @@ func stops(ts *testscript.TestScript, _ bool, args []string) {
 	for _, name := range strings.Split(args[0], ",") {
 		signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}
 		ts.Check(c.Process.Signal(signals[name]))
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(together + 200*time.Millisecond)
 	}
 	wantCode(ts, args[1], codeOf(ts, c.Wait()))
 }

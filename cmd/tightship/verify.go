@@ -149,7 +149,7 @@ func (a *app) verifyInto(ctx context.Context, out outputs, f verifyFlags, p *pol
 		},
 	})
 	a.ui.stopStatus()
-	if errors.Is(err, context.DeadlineExceeded) && hint(err) == "" {
+	if errors.Is(err, verify.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) && hint(err) == "" {
 		return withHint(err, "allow more time with --timeout, or see whether the engine still answers: `docker info`")
 	}
 	finished := ctx.Err() == nil && len(result.Checks) > 0

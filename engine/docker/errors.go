@@ -140,6 +140,8 @@ func explainStatus(status int, notFound, err error) error {
 		return fmt.Errorf("%w: %w", engine.ErrRuntime, api)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return fmt.Errorf("%w: %w", engine.ErrPermission, api)
+	case status == http.StatusNotFound && notFound != nil && strings.HasPrefix(strings.ToLower(message), notFound.Error()):
+		return notFound // the engine's message would say the same again
 	case status == http.StatusNotFound && notFound != nil:
 		return fmt.Errorf("%w: %w", notFound, api)
 	}
