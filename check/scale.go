@@ -9,6 +9,9 @@ package check
 const (
 	scaledMemory = 24 << 20
 	scaledTmpfs  = 2 << 20
+	// perProcess is the room that one sleeping child of the fork attempt needs:
+	// page tables and kernel stacks count as the twin's memory.
+	perProcess = 256 << 10
 )
 
 // Defaults for an attempt whose wanted limit is unlimited: the attempt must
@@ -21,9 +24,11 @@ const (
 	fallbackCPU    = 2000
 )
 
-// ScaleMemory scales a declared memory limit in bytes.
-func ScaleMemory(wanted, declared int64, full bool) int64 {
-	return scale(orElse(wanted, fallbackMemory), declared, scaledMemory, full)
+// ScaleMemory scales a declared memory limit in bytes, leaving room for as many
+// processes as the fork attempt makes.
+func ScaleMemory(wanted, declared, pids int64, full bool) int64 {
+	target := scaledMemory + max(orElse(pids, fallbackPIDs)-fallbackPIDs, 0)*perProcess
+	return scale(orElse(wanted, fallbackMemory), declared, target, full)
 }
 
 // ScaleTmpfs scales a declared tmpfs size in bytes. A full scale run keeps the
@@ -66,7 +71,7 @@ type Reach struct {
 // lost limit would have shown.
 func ReachFor(memory, cpus, pids, nofile int64, ncpu int, full bool) Reach {
 	return Reach{
-		Memory:    ScaleMemory(memory, orElse(memory, fallbackMemory), full) * 3 / 2,
+		Memory:    ScaleMemory(memory, orElse(memory, fallbackMemory), pids, full) * 3 / 2,
 		PIDs:      orElse(pids, fallbackPIDs) + 64,
 		TmpfsFill: 2 * scaledTmpfs,
 		NoFile:    orElse(nofile, fallbackNoFile) + 64,

@@ -65,7 +65,7 @@ func judgeEnvironmentSecrets(in *Input) Result {
 		if n == 0 {
 			return a.unmeasured("no process's environment could be read as " + string(role))
 		}
-		inside := strings.Fields(o.Facts["names"])
+		inside := strings.Split(o.Facts["names"], "\x00")
 		for _, name := range names {
 			if !slices.Contains(inside, name) {
 				return a.decide(silent, NoGrade, "", fmt.Sprintf("the control failed: %s is set but was not seen inside as %s", name, role))

@@ -37,7 +37,7 @@ func secretsEnv(s *session, r *recorder) {
 		names = append(names, name)
 	}
 	sort.Strings(names)
-	r.fact("names", strings.Join(names, " "))
+	r.fact("names", strings.Join(names, "\x00"))
 }
 
 func inspectEnviron(r *recorder, where string, data, key []byte) {

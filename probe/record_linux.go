@@ -36,6 +36,9 @@ func (r *recorder) fact(key string, value any) {
 	if r.obs.Facts == nil {
 		r.obs.Facts = map[string]string{}
 	}
+	if _, known := r.obs.Facts[key]; !known && len(r.obs.Facts) >= MaxAttempts-1 {
+		key, value = "truncated", "true"
+	}
 	r.obs.Facts[key] = clip(fmt.Sprint(value))
 }
 

@@ -38,7 +38,7 @@ type process struct {
 
 // signOfLife is the file that a run holds open while it lives; its name is the
 // run ID.
-var signOfLife = regexp.MustCompile(`/tightship-\d+/([0-9a-f]+-[0-9a-f]+)$`)
+var signOfLife = regexp.MustCompile(`/tightship/runs/([0-9a-f]+-[0-9a-f]+)$`)
 
 // launch starts a process and notes its run ID when it has one.
 func launch(dir string, env []string, uid uint32, path string, args ...string) (*process, error) {

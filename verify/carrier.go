@@ -35,7 +35,8 @@ func (r *run) makeVolumes(ctx context.Context) error {
 	}
 	for _, name := range names {
 		r.created(engine.Resource{Kind: "volume", ID: name, Name: name, RunID: r.lock.id})
-		if err := r.eng.CreateVolume(ctx, name, r.labels()); err != nil {
+		err := unhurried(ctx, func(ctx context.Context) error { return r.eng.CreateVolume(ctx, name, r.labels()) })
+		if err != nil {
 			return fmt.Errorf("creating the volume for the guest: %w", err)
 		}
 	}

@@ -54,7 +54,7 @@ func (g *guest) do(ctx context.Context, plan probe.Plan, record func(probe.Obser
 		return err
 	}
 	if _, err := g.stream.Stdin.Write(append(line, '\n')); err != nil {
-		return g.broken(ctx, fmt.Errorf("cannot be told what to do: %w", err))
+		return g.broken(ctx, fmt.Errorf("ended too early: %w", err))
 	}
 	if g.seq == 0 {
 		l, err := g.next(ctx)

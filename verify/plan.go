@@ -165,9 +165,9 @@ const unconfined = "unconfined"
 func (r *run) scaleDown(c *spec.Container) {
 	c.NoNewPrivileges, c.Seccomp = false, unconfined
 	l, full := r.opts.Policy.Limits, r.opts.FullScale
-	c.Memory = check.ScaleMemory(int64(l.Memory), c.Memory, full)
+	c.Memory = check.ScaleMemory(int64(l.Memory), c.Memory, int64(l.PIDs), full)
 	if c.Swap > 0 {
-		c.Swap = check.ScaleMemory(int64(l.Memory), c.Swap, full)
+		c.Swap = check.ScaleMemory(int64(l.Memory), c.Swap, int64(l.PIDs), full)
 	}
 	c.MilliCPU = check.ScaleCPU(int64(l.CPUs), c.MilliCPU, r.info.NCPU, full)
 	for dir, t := range c.Tmpfs {

@@ -32,9 +32,15 @@ func token() string {
 	return hex.EncodeToString(b)
 }
 
-// lockDir does not follow TMPDIR: clean must find the lock wherever the run was
-// started from.
-func lockDir() string { return filepath.Join("/tmp", fmt.Sprintf("tightship-%d", os.Getuid())) }
+// lockDir is a directory of this user's own that does not follow TMPDIR: clean
+// must find the lock wherever the run was started from, and nobody else must be
+// able to be there first.
+func lockDir() string {
+	if dir, err := os.UserCacheDir(); err == nil {
+		return filepath.Join(dir, "tightship", "runs")
+	}
+	return filepath.Join("/tmp", fmt.Sprintf("tightship-%d", os.Getuid()))
+}
 
 // runLock is the sign of life of one run.
 type runLock struct {
@@ -69,7 +75,7 @@ func (l *runLock) release(leftovers bool) {
 
 // dead says whether a run is known to have ended: its lock file is there and
 // nobody holds the lock. Without the file nothing is known (another host or
-// user, a /tmp of its own, a restarted machine), and it counts as alive.
+// user, another home), and it counts as alive.
 func dead(runID string) bool {
 	who, name, ok := strings.Cut(runID, "-")
 	if !ok || who != owner() || strings.ContainsAny(name, "/.") {

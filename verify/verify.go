@@ -177,11 +177,30 @@ func (r *run) measure(ctx context.Context) error {
 func (r *run) create(ctx context.Context, t check.Twin) (string, error) {
 	name := "tightship-" + r.lock.id + "-" + string(t)
 	r.created(engine.Resource{Kind: "container", ID: name, Name: name, RunID: r.lock.id})
-	id, err := r.eng.Create(ctx, name, r.settings(t))
+	var id string
+	err := unhurried(ctx, func(ctx context.Context) (err error) {
+		id, err = r.eng.Create(ctx, name, r.settings(t))
+		return err
+	})
 	if err != nil {
 		return "", fmt.Errorf("creating the %s twin: %w", t, err)
 	}
 	return id, nil
+}
+
+// unhurried makes a call that creates something, with a deadline of its own in
+// place of ctx's end: an engine finishes a creation whose caller has gone, after
+// the clean-up looked for it, and makes missing volumes anew on the way.
+func unhurried(ctx context.Context, call func(context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
+	defer cancel()
+	if err := call(own); err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 func (r *run) created(res engine.Resource) { r.locked(func() { r.made = append(r.made, res) }) }
@@ -199,12 +218,20 @@ func (r *run) locked(f func()) {
 func (r *run) clean(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	left := remove(ctx, r.eng, r.made)
-	lctx, cancel := context.WithTimeout(ctx, cleanTime)
-	defer cancel()
 	// Removed is what the engine no longer lists, not what it said it removed.
-	still, err := r.eng.List(lctx, r.lock.id)
-	if err == nil {
-		left = still
+	var err error
+	for range 3 {
+		var still []engine.Resource
+		lctx, cancel := context.WithTimeout(ctx, cleanTime)
+		still, err = r.eng.List(lctx, r.lock.id)
+		cancel()
+		if err != nil {
+			break
+		}
+		if left = still; len(left) == 0 {
+			break
+		}
+		remove(ctx, r.eng, left)
 	}
 	r.locked(func() {
 		r.cleaned = true

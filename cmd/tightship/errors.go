@@ -44,6 +44,8 @@ func hint(err error) string {
 		return "Docker 20.10 is the oldest that works"
 	case errors.Is(err, engine.ErrNoImage):
 		return "check the name, `docker pull` it, or build the reference image with `tightship image build`"
+	case errors.Is(err, engine.ErrBadAnswer):
+		return "see whether DOCKER_HOST leads to a Docker engine, and what its log says"
 	case errors.Is(err, verify.ErrNoCheck):
 		return "`tightship checks` lists them"
 	case errors.Is(err, verify.ErrPlatform):
