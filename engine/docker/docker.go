@@ -18,6 +18,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/moby/moby/client"
@@ -48,6 +49,9 @@ type Engine struct {
 	podman  bool
 	// warnings is what the engine said when it created a container, by ID.
 	warnings sync.Map
+	// info is the first answer to Info: an engine takes its time over it, and a
+	// connection lives no longer than one command.
+	info atomic.Pointer[engine.Info]
 }
 
 var _ engine.Engine = (*Engine)(nil)

@@ -13,8 +13,11 @@ import (
 	"github.com/tightship-dev/tightship/engine"
 )
 
-// Info asks the engine about itself.
+// Info asks the engine about itself, once.
 func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
+	if known := e.info.Load(); known != nil {
+		return *known, nil
+	}
 	var version client.ServerVersionResult
 	var info system.Info
 	err := e.do(ctx, "info", nil, func(ctx context.Context) (err error) {
@@ -59,6 +62,7 @@ func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
 	}
 	out.Local = e.dialer.network == "unix" && info.OSType == "linux" &&
 		sameKernel(e.dialer.address, info.KernelVersion, info.MemTotal)
+	e.info.Store(&out)
 	return out, nil
 }
 
