@@ -124,6 +124,7 @@ func TestHeadline(t *testing.T) {
 		{"unknown verdict", Result{Summary: Summary{Pass: 9, Verdict: "fine"}}, "INCONCLUSIVE: "},
 		{"proven", calm(proven).Results[0], "PROVEN: the one protection held, put to the test"},
 		{"one failed", calm(failed).Results[0], "FAILED: 1 protection is broken."},
+		{"the combined row is not counted again", Result{Checks: []Check{{Section: "stack", Verdict: fail}}, Summary: Summary{Fail: 2, Verdict: failed}}, "FAILED: 1 protection is broken."},
 		{"failed and unmeasured", Result{Summary: Summary{Fail: 2, Inconclusive: 1, Verdict: failed}}, "FAILED: 2 protections are broken, and 1 could not be measured."},
 		{"proven with accepted", Result{Summary: Summary{Pass: 2, Accepted: 1, Verdict: proven}}, "PROVEN: all 2 protections held; 1 below the bar, accepted by the policy."},
 	} {

@@ -119,9 +119,8 @@ func Outcome(s Summary) string {
 }
 
 func headline(r Result) (word, meaning string) {
-	s := r.Summary
-	switch Outcome(s) {
-	case proven:
+	s, outcome := r.Summary, Outcome(r.Summary)
+	if outcome == proven {
 		meaning = verb(s.Pass, "the one protection", fmt.Sprintf("all %d protections", s.Pass)) + " held"
 		if n := graded(r.Checks, exercised); n > 0 && n < s.Pass {
 			meaning += fmt.Sprintf(", %d of them put to the test in the container and the rest read from the kernel or the engine", n)
@@ -132,7 +131,17 @@ func headline(r Result) (word, meaning string) {
 			meaning += fmt.Sprintf("; %d below the bar, accepted by the policy", s.Accepted)
 		}
 		return "PROVEN", meaning + "."
-	case failed:
+	}
+	// The combined row only repeats what other rows found.
+	for _, c := range r.Checks {
+		switch {
+		case c.Section == "stack" && c.Verdict == fail && s.Fail > 1:
+			s.Fail--
+		case c.Section == "stack" && c.Verdict == inconclusive && s.Inconclusive > 1:
+			s.Inconclusive--
+		}
+	}
+	if outcome == failed {
 		meaning = plural(s.Fail, "protection") + verb(s.Fail, " is", " are") + " broken"
 		if s.Inconclusive > 0 {
 			meaning += fmt.Sprintf(", and %d could not be measured", s.Inconclusive)
