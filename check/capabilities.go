@@ -343,21 +343,24 @@ func judgeNoSuid(in *Input) Result {
 	if !strings.HasPrefix(privilegedFiles(sweep), "no file") {
 		seen += ", " + inert
 	}
-	placed := 0
+	placed := map[string]bool{}
 	for _, t := range pick(plant, func(t probe.Attempt) bool { return t.OK }) {
 		run, found := attempt(o, "execve setuid-root file", t.On)
 		switch {
 		case found && run.OK:
 			return a.decide(off, Exercised, seen, "a setuid file in "+t.On+" gave root")
 		case found && (run.Errno == "unchanged" || refused(run.Errno)):
-			placed++
+			placed[t.On] = true
 		}
 	}
+	missing := slices.DeleteFunc(tmpfsMounts(in), func(d string) bool { return placed[d] })
 	switch {
-	case placed == 0:
+	case len(placed) == 0:
 		return a.decide(silent, NoGrade, seen, "no setuid file could be placed and executed anywhere")
+	case len(missing) > 0:
+		return a.decide(silent, NoGrade, seen, "no setuid file could be placed and executed in "+few(missing))
 	case !ctl.OK:
 		return a.decide(silent, NoGrade, seen, "the control failed: a setuid file gave no root without no-new-privileges either")
 	}
-	return a.decide(on, Exercised, seen, fmt.Sprintf("setuid files in %s gave nothing, although the mode stuck", plural(placed, "place", "places")))
+	return a.decide(on, Exercised, seen, fmt.Sprintf("setuid files in %s gave nothing, although the mode stuck", plural(len(placed), "place", "places")))
 }

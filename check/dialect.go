@@ -1,6 +1,10 @@
 package check
 
-import "github.com/tightship-dev/tightship/probe"
+import (
+	"strings"
+
+	"github.com/tightship-dev/tightship/probe"
+)
 
 // dialect is what one OCI runtime does differently. Each entry needs a control
 // that fails when the protection is really off, or it would be a blindfold.
@@ -16,7 +20,19 @@ var dialects = map[string]dialect{
 	"runsc": {readOnlyEACCES: true},
 }
 
-func (in *Input) dialect() dialect { return dialects[in.Runtime] }
+// dialect finds the runtime's entry. Runtimes are registered under any name, most
+// often with the program's in it ("io.containerd.runsc.v1").
+func (in *Input) dialect() dialect {
+	for name, d := range dialects {
+		if strings.Contains(in.Runtime, name) {
+			return d
+		}
+	}
+	return dialect{}
+}
+
+// userSpaceKernel says whether the runtime brings a kernel of its own.
+func (in *Input) userSpaceKernel() bool { return strings.Contains(in.Runtime, "runsc") }
 
 // readOnlyErrno says whether a refusal other than EROFS shows a read-only mount.
 func (d dialect) readOnlyErrno(a probe.Attempt) bool {

@@ -135,7 +135,7 @@ func filesystemChecks() []*Check {
 				Kubernetes: "readOnlyRootFilesystem: true and readOnly: true on every other volumeMount",
 			}, Refs: refsRootfs,
 			Needs:     needs(need(Main, probe.User, "fs.sweep", "fs.create"), need(Main, probe.Auditor, "fs.sweep")),
-			Mutations: []string{"rootfs.writable", "mount.extra-tmpfs", "mount.host-rw"},
+			Mutations: []string{"rootfs.writable", "mount.extra-tmpfs", "mount.host-rw", "mount.below-tmpfs", "mount.over-mqueue"},
 			Judge:     judgeNothingElse,
 		},
 		{

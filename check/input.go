@@ -19,8 +19,10 @@ type Input struct {
 	// HashKey keys the hashes that credentials found on the host side are shown
 	// by, the same as inside.
 	HashKey []byte
-	// Results is what the other checks came to, for stack.combined.
+	// Results is what the other checks came to, for stack.combined; LeftOut is how
+	// many of the policy's checks were not asked for.
 	Results map[string]Result
+	LeftOut int
 }
 
 // Image is what the engine says about the image under test.
@@ -40,9 +42,9 @@ type TwinState struct {
 	// Problem says why observations are missing: the guest died, was cut off,
 	// or broke the protocol. "" when it finished in order.
 	Problem string
-	// OOMKilled and ExitCode are the engine's word on how the twin ended.
-	OOMKilled bool
-	ExitCode  int
+	// Other is what the engine says of the container beyond Declared: settings that
+	// have no field there, and its warnings at creation.
+	Other []string
 	// FullScale says that the exhaustion twin kept its declared sizes.
 	FullScale bool
 }

@@ -56,7 +56,7 @@ func judgeReadOnly(in *Input, tree string) Result {
 	}
 	tried := pick(root, mine)
 	if len(tried) == 0 && tree != "/" && len(root.Attempts) > 0 {
-		return a.result(NotApplicable, NoGrade, "", "the image has no "+tree)
+		return a.result(NotApplicable, NoGrade, "", "the image has no "+tree+" of its own")
 	}
 	both := append(slices.Clone(tried), pick(user, mine)...)
 	var held, broken []probe.Attempt
@@ -354,6 +354,7 @@ func judgeTmpBounded(in *Input) Result {
 		if found {
 			seen = append(seen, show(t)+" after "+t.Note)
 		}
+		first := pick(fill, func(x probe.Attempt) bool { return x.Control && x.OK && x.On == d })
 		size, _ := strconv.ParseInt(stat.Facts["size:"+d], 10, 64)
 		seen = append(seen, fmt.Sprintf("statfs %s: %s", d, bytesText(size)))
 		mounted, _ := attempt(stat, "statfs", d)
@@ -364,12 +365,11 @@ func judgeTmpBounded(in *Input) Result {
 			held, why = silent, "the stand-in of "+d+" was not filled to ENOSPC"
 		case mounted.Mount != d:
 			held, why = silent, d+" is not a mount of its own"
+		case len(first) == 0:
+			held, why = silent, "the control failed: not even the first page could be written to "+d
 		case !near(size, int64(in.Policy.Tmpfs[d].Size)):
 			return a.decide(off, Exercised, strings.Join(seen, "; "), fmt.Sprintf("%s is %s large", d, bytesText(size)))
 		}
-	}
-	if _, ok := control(fill, "write the first 64 KiB"); !ok && held == on {
-		held, why = silent, "the control failed: not even the first 64 KiB could be written"
 	}
 	return a.decide(held, Exercised, strings.Join(seen, "; "), why)
 }
@@ -420,11 +420,6 @@ func judgeWorkspace(in *Input) Result {
 	return a.decide(held, Exercised, seen, onOff(held == on, "the user can write, rename and delete there", "the user cannot work there"))
 }
 
-// tolerated are places that an engine makes writable by itself and that are
-// bounded: /dev/shm has a row of its own, the message queues are bounded by
-// RLIMIT_MSGQUEUE.
-var tolerated = []string{"/dev/shm", "/dev/mqueue", "/dev/pts", "/dev/console"}
-
 func judgeNothingElse(in *Input) Result {
 	places := tmpfsMounts(in)
 	if in.Policy.Workspace.Mode == policy.WorkspaceRW {
@@ -439,7 +434,7 @@ func judgeNothingElse(in *Input) Result {
 	if k := in.kernel(); k != nil {
 		a.kernel = plural(len(k.Mounts), "mount", "mounts")
 	}
-	var found, counted []string
+	var found, unclear, counted []string
 	tried := 0
 	create, why := in.see(Main, probe.User, "fs.create")
 	if why != "" {
@@ -452,8 +447,13 @@ func judgeNothingElse(in *Input) Result {
 			return a.unmeasured(why)
 		}
 		for _, t := range o.Attempts {
-			if t.OK && !t.Control && !slices.ContainsFunc(tolerated, func(p string) bool { return below(t.On, p) }) {
+			switch {
+			case t.Control:
+				controlled = controlled && t.OK
+			case t.OK:
 				found = append(found, fmt.Sprintf("%s (as %s, on mount %s)", t.On, role, t.Mount))
+			default:
+				unclear = append(unclear, fmt.Sprintf("%s: %s", t.On, t.Errno))
 			}
 		}
 		n, _ := strconv.Atoi(o.Facts["attempts"])
@@ -467,8 +467,11 @@ func judgeNothingElse(in *Input) Result {
 	if len(found) > 0 {
 		return a.decide(off, Exercised, seen, "a file could be created in "+few(found))
 	}
+	if len(unclear) > 0 {
+		return a.decide(silent, NoGrade, seen, "neither written nor refused: "+few(unclear))
+	}
 	if !controlled {
-		return a.decide(silent, NoGrade, seen, "the sweep was cut short, attempted nothing, or could not write in any declared place either")
+		return a.decide(silent, NoGrade, seen, "the sweep was cut short, attempted nothing, or could not write in the declared places either")
 	}
 	return a.decide(on, Exercised, seen, fmt.Sprintf("%d attempts refused; the declared places could be written", tried))
 }

@@ -17,7 +17,7 @@ func limitChecks() []*Check {
 			ID: "limits.pids", Section: Limits, Seeds: []string{"process_limit"},
 			Title:    "A fork bomb stops at the limit",
 			Why:      "Without a limit one runaway loop takes the host's process table with it.",
-			Attempt:  "In the disposable twin the user forks children that stay alive, towards 64 more than the limit, counts them and removes them.",
+			Attempt:  "In the disposable twin, where a limit above 128 is scaled down to that, the user forks children that stay alive, towards 64 more than the limit, counts them and removes them.",
 			Control:  "The first forks succeed, and the kernel's counter of refused forks moves.",
 			Settings: []string{"limits.pids"}, Fix: fix("limits: {pids: 100}", "--pids-limit 100", "pids_limit: 100", "the kubelet's podPidsLimit (per node)"),
 			Refs:  []string{"CIS-Docker 5.29", "OWASP-Docker 7", "NSA-CISA 4.0", "MITRE-ATTACK T1499"},
@@ -99,7 +99,8 @@ func accountLimit(in *Input, name string, wanted, declared int64, text func(int6
 		if n == kernel.NotKnown {
 			return "this controller cannot be read", silent
 		}
-		return say(n), answerOf(n == wanted)
+		// The kernel rounds memory down to whole pages, of up to 64 KiB.
+		return say(n), answerOf(n == wanted || name == "memory" && n < wanted && n > wanted-page)
 	})
 	return a
 }
@@ -137,6 +138,7 @@ func judgePIDs(in *Input) Result {
 	if why != "" {
 		return a.unmeasured(why)
 	}
+	reached := ScalePIDs(want, want, in.Twins[Exhaust].FullScale)
 	t, found := attempt(o, "fork without end", "")
 	_, ok := control(o, "first fork")
 	base, _ := strconv.ParseInt(o.Facts["base"], 10, 64)
@@ -152,7 +154,7 @@ func judgePIDs(in *Input) Result {
 		return a.decide(silent, NoGrade, seen, "fork failed for another reason: "+t.Errno)
 	case !ok:
 		return a.decide(silent, NoGrade, seen, "the control failed: not even the first fork succeeded")
-	case counter == off || base+forks > want+16:
+	case counter == off || base+forks > reached+16 || counter == silent && base+forks < reached-16:
 		return a.decide(silent, NoGrade, seen, "forks were refused, but not by this limit")
 	}
 	return a.decide(on, Exercised, seen, fmt.Sprintf("fork refused with EAGAIN after %d children", forks))
@@ -312,8 +314,12 @@ func judgeCore(in *Input) Result {
 	if o.Facts["soft"] != "0" || o.Facts["hard"] != "0" {
 		return a.decide(off, Exercised, seen, "the process may dump a core")
 	}
+	grade := Declared // the container's own word, unless the kernel says so too
+	if a.kernelIs == on {
+		grade = Kernel
+	}
 	if note := o.Facts["not aborted"]; note != "" {
-		return a.decide(on, Kernel, seen, "the limit is 0; no core was provoked: "+note)
+		return a.decide(on, grade, seen, "the limit is 0; no core was provoked: "+note)
 	}
 	t, found := attempt(o, "core dump", "")
 	var dumped probe.Attempt
@@ -328,7 +334,7 @@ func judgeCore(in *Input) Result {
 	case t.OK:
 		return a.decide(off, Exercised, seen, "a core was dumped")
 	case !dumped.OK:
-		return a.decide(on, Kernel, seen, "the limit is 0 and no core was dumped; the control dumped none either, so this rests on the limit")
+		return a.decide(on, grade, seen, "the limit is 0 and no core was dumped; the control dumped none either, so this rests on the limit")
 	}
 	return a.decide(on, Exercised, seen, "no core; without the limit the same child dumps one")
 }

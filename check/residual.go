@@ -25,7 +25,7 @@ func Residual(in *Input) []Risk {
 			"memfd_create and execve need no writable file system. Tried here: " + show(o.Attempts...) + ".",
 		})
 	}
-	if in.Runtime != "runsc" {
+	if !in.userSpaceKernel() {
 		risks = append(risks, Risk{
 			"shared-kernel", "The kernel is shared with the host",
 			"Every system call the filter lets through reaches the host's kernel: a bug there is a way out. A user-space kernel such as gVisor changes that.",
@@ -36,6 +36,12 @@ func Residual(in *Input) []Risk {
 		risks = append(risks, Risk{
 			"dev-tmpfs", "uid 0 inside can write to and execute from /dev",
 			fmt.Sprintf("Engines make /dev a tmpfs (%s, %s). The agent is not that uid; whoever runs `docker exec -u 0` is.", bytesText(size), strings.Trim(o.Facts["flags"], "[]")),
+		})
+	}
+	if tw := in.Twins[Main]; tw != nil && len(tw.Other) > 0 {
+		risks = append(risks, Risk{
+			"engine-notes", "The engine says more about the container than was judged",
+			strings.Join(tw.Other, "; "),
 		})
 	}
 	if w := in.Policy.Workspace; w.Mode == policy.WorkspaceRW {

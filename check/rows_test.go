@@ -87,7 +87,8 @@ func TestJudges(t *testing.T) {
 		{"fs.workspace-writable", "kernel has nothing there", unmounted("/home/claude-agent/workspace"), fail, "kernel"},
 		{"fs.nothing-else-writable", "the user found a place", add(main, U, "fs.sweep", probe.Attempt{Act: "create", On: "/mnt/x", OK: true, Mount: "/mnt/x"}), fail, "/mnt/x"},
 		{"fs.nothing-else-writable", "uid 0 found a place", add(main, R, "fs.sweep", probe.Attempt{Act: "create", On: "/opt", OK: true, Mount: "/"}), fail, "/opt"},
-		{"fs.nothing-else-writable", "the message queues are tolerated", add(main, U, "fs.sweep", probe.Attempt{Act: "create", On: "/dev/mqueue", OK: true, Mount: "/dev/mqueue"}), pass, ""},
+		{"fs.nothing-else-writable", "neither written nor refused", add(main, R, "fs.sweep", probe.Attempt{Act: "create", On: "/mnt/full", Errno: "EIO", Mount: "/mnt/full"}), open, "EIO"},
+		{"fs.nothing-else-writable", "a declared tmpfs refused too", controls(main, U, "fs.sweep", "EROFS"), open, "sweep"},
 		{"fs.nothing-else-writable", "nothing attempted", fact(main, R, "fs.sweep", "attempts", "0"), open, "sweep"},
 		{"fs.nothing-else-writable", "cut short", fact(main, U, "fs.sweep", "truncated", "true"), open, "sweep"},
 		{"fs.nothing-else-writable", "control refused", controls(main, U, "fs.create", "EROFS"), open, "sweep"},
@@ -125,6 +126,8 @@ func TestJudges(t *testing.T) {
 		{"user.no-escalation", "refused oddly", outcome(main, U, "escalate", "setgroups([0])", "", "ENOSYS"), open, "every way"},
 		{"user.no-escalation", "own uid refused", controls(main, U, "escalate", "EPERM"), open, "control"},
 		{"user.no-escalation", "the helper lost its bit", fact(main, U, "escalate", "helper:suid", "no privilege"), open, "helper"},
+		{"user.no-escalation", "the helper lost its capability", fact(main, U, "escalate", "helper:filecap", "no privilege"), open, "capability"},
+		{"user.no-escalation", "the capability helper gives nothing anywhere", outcome(isolate, U, "escalate", "execve file-capability helper", "", "unchanged"), open, "capability"},
 		{"user.no-escalation", "the helper gives nothing anywhere", outcome(isolate, U, "escalate", "execve setuid-root helper", "", "unchanged"), open, "control"},
 		{"user.no-escalation", "root asked for", weak(func(p *policy.Policy) { p.User.UID = 0 }), fail, "policy itself"},
 		{"user.no-privileged-port", "80 binds", outcome(main, U, "bind", "bind tcp4", "80", ""), fail, "80"},
@@ -139,6 +142,11 @@ func TestJudges(t *testing.T) {
 		{"limits.pids", "all forks live", outcome(exhaust, U, "exhaust.pids", "fork without end", "", ""), fail, "alive"},
 		{"limits.pids", "another errno", outcome(exhaust, U, "exhaust.pids", "fork without end", "", "ENOMEM"), open, "ENOMEM"},
 		{"limits.pids", "refused far above", fact(exhaust, U, "exhaust.pids", "forks", "150"), open, "not by this limit"},
+		{"limits.pids", "refused early, and no counter", func(in *check.Input) {
+			in.Twins[exhaust].After = nil
+			fact(exhaust, U, "exhaust.pids", "forks", "5")(in)
+		}, open, "not by this limit"},
+		{"limits.pids", "no counter", func(in *check.Input) { in.Twins[exhaust].After = nil }, pass, ""},
 		{"limits.pids", "the counter did not move", func(in *check.Input) { in.Twins[exhaust].After.PIDsMax = in.Twins[exhaust].Kernel.Cgroup.PIDsMax }, open, "not by this limit"},
 		{"limits.pids", "no fork at all", controls(exhaust, U, "exhaust.pids", "EAGAIN"), open, "control"},
 		{"limits.pids", "unlimited asked for", weak(func(p *policy.Policy) { p.Limits.PIDs = 0 }), fail, "policy itself"},
@@ -148,6 +156,10 @@ func TestJudges(t *testing.T) {
 		{"limits.memory", "half is not reached", controls(exhaust, U, "exhaust.memory", "error"), open, "control"},
 		{"limits.memory", "the counter did not move", func(in *check.Input) { in.Twins[exhaust].After.OOMKills = 0 }, open, "not by this limit"},
 		{"limits.memory", "unlimited asked for", weak(func(p *policy.Policy) { p.Limits.Memory = 0 }), fail, "policy itself"},
+		{"limits.memory", "rounded down to a page", func(in *check.Input) {
+			in.Policy.Limits.Memory += 1000
+			in.Twins[main].Declared.Memory += 1000
+		}, pass, ""},
 		{"limits.memory", "kernel has more", kern(func(k *kernel.State) { k.Cgroup.Memory *= 2 }), fail, "kernel"},
 		{"limits.swap", "kernel allows swap", kern(func(k *kernel.State) { k.Cgroup.Swap *= 2 }), fail, "kernel"},
 		{"limits.swap", "no accounting", kern(func(k *kernel.State) { k.Cgroup.Swap = kernel.NotKnown }), pass, "only the engine"},
@@ -217,6 +229,12 @@ func TestJudges(t *testing.T) {
 		{"priv.no-new-privs", "off asked for", weak(func(p *policy.Policy) { p.NoNewPrivileges = false }), fail, "policy itself"},
 		{"priv.no-new-privs", "kernel lacks it", kern(func(k *kernel.State) { k.NoNewPrivs = new(bool) }), fail, "kernel"},
 		{"priv.no-suid", "root from /dev/shm", outcome(main, U, "suid.run", "execve setuid-root file", "/dev/shm", ""), fail, "/dev/shm"},
+		{"priv.no-suid", "not in the tmpfs", attempts(main, R, "suid.plant", func(a *probe.Attempt) bool {
+			if a.On == "/tmp" {
+				a.OK, a.Errno = false, "ENOSPC"
+			}
+			return true
+		}), open, "/tmp"},
 		{"priv.no-suid", "nothing could be planted", attempts(main, R, "suid.plant", func(a *probe.Attempt) bool { a.OK, a.Errno = false, "EROFS"; return true }), open, "placed"},
 		{"priv.no-suid", "the helper gives nothing anywhere", outcome(isolate, U, "suid.run", "execve setuid-root helper", "", "unchanged"), open, "control"},
 
@@ -241,8 +259,7 @@ func TestJudges(t *testing.T) {
 			in.Twins[main].Declared.Env = append(in.Twins[main].Declared.Env, "DB_PASSWORD=hunter2hunter2")
 		}, fail, "DB_PASSWORD"},
 		{"secrets.environment", "in a process", add(main, R, "secrets.env", probe.Attempt{Act: "found", On: "pid 7 TOKEN", OK: true, Note: "GitHub token, 40 bytes, hash 01234567"}), fail, "pid 7"},
-		{"secrets.environment", "no process could be read", fact(main, U, "secrets.env", "processes", "0"), open, "read"},
-		{"secrets.environment", "a declared variable is not seen", fact(main, U, "secrets.env", "names", "HOME"), open, "control"},
+		{"secrets.environment", "a declared variable is not seen", fact(main, U, "secrets.env", "variable:PATH", ""), open, "control"},
 
 		{"kernel.syscall-filter", "keyctl works", outcome(main, U, "syscall.filter", "keyctl", "", ""), fail, "keyctl"},
 		{"kernel.syscall-filter", "refused for other reasons", attempts(main, U, "syscall.filter", func(a *probe.Attempt) bool { a.OK, a.Errno = false, "ENOSYS"; return true }), open, "no call"},
@@ -262,6 +279,8 @@ func TestJudges(t *testing.T) {
 
 		{"stack.combined", "one broken", func(in *check.Input) { in.Results["x"] = check.Result{Verdict: check.Fail} }, fail, "x"},
 		{"stack.combined", "one open", func(in *check.Input) { in.Results["x"] = check.Result{Verdict: check.Inconclusive} }, open, "x"},
+		{"stack.combined", "a part was left out", func(in *check.Input) { in.LeftOut = 3 }, na, "3 rows"},
+		{"stack.combined", "one accepted", func(in *check.Input) { in.Results["x"] = check.Result{Verdict: check.Accepted} }, pass, "x"},
 		{"stack.combined", "none at all", func(in *check.Input) { in.Results = nil }, open, ""},
 	}
 	covered := map[string]map[check.Verdict]bool{}
@@ -307,18 +326,21 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 // declared, and unlimited stays unlimited.
 func TestScale(t *testing.T) {
 	for name, row := range map[string]struct{ got, want int64 }{
-		"wanted":            {check.ScaleMemory(2<<30, 2<<30, 100, false), 24 << 20},
-		"twice too much":    {check.ScaleMemory(2<<30, 4<<30, 100, false), 48 << 20},
-		"unlimited stays":   {check.ScaleMemory(2<<30, 0, 100, false), 0},
-		"small stays":       {check.ScaleMemory(16<<20, 16<<20, 100, false), 16 << 20},
-		"full scale":        {check.ScaleMemory(2<<30, 2<<30, 100, true), 2 << 30},
-		"many processes":    {check.ScaleMemory(2<<30, 2<<30, 1124, false), 280 << 20},
-		"nothing wanted":    {check.ScaleMemory(0, 2<<30, 100, false), 24 << 20},
-		"tmpfs":             {check.ScaleTmpfs(2<<30, 2<<30), 2 << 20},
-		"tmpfs unbounded":   {check.ScaleTmpfs(2<<30, 0), 0},
-		"cpu below cores":   {check.ScaleCPU(2000, 2000, 2, false), 500},
-		"cpu of a big host": {check.ScaleCPU(2000, 2000, 64, false), 2000},
-		"cpu unlimited":     {check.ScaleCPU(2000, 0, 2, false), 0},
+		"wanted":             {check.ScaleMemory(2<<30, 2<<30, false), 24 << 20},
+		"twice too much":     {check.ScaleMemory(2<<30, 4<<30, false), 48 << 20},
+		"unlimited stays":    {check.ScaleMemory(2<<30, 0, false), 0},
+		"small stays":        {check.ScaleMemory(16<<20, 16<<20, false), 16 << 20},
+		"full scale":         {check.ScaleMemory(2<<30, 2<<30, true), 2 << 30},
+		"many processes":     {check.ScalePIDs(30000, 30000, false), 128},
+		"ten times too many": {check.ScalePIDs(30000, 300000, false), 1280},
+		"pids unlimited":     {check.ScalePIDs(100, 0, false), 0},
+		"few stay":           {check.ScalePIDs(100, 100, false), 100},
+		"nothing wanted":     {check.ScaleMemory(0, 2<<30, false), 24 << 20},
+		"tmpfs":              {check.ScaleTmpfs(2<<30, 2<<30), 2 << 20},
+		"tmpfs unbounded":    {check.ScaleTmpfs(2<<30, 0), 0},
+		"cpu below cores":    {check.ScaleCPU(2000, 2000, 2, false), 500},
+		"cpu of a big host":  {check.ScaleCPU(2000, 2000, 64, false), 2000},
+		"cpu unlimited":      {check.ScaleCPU(2000, 0, 2, false), 0},
 	} {
 		if row.got != row.want {
 			t.Errorf("%s: %d, want %d", name, row.got, row.want)
@@ -328,6 +350,9 @@ func TestScale(t *testing.T) {
 	r := check.ReachFor(2<<30, 2000, 100, 1024, 2, false)
 	if r.Memory <= 24<<20 || r.PIDs != 164 || r.NoFile != 1088 || r.MilliCPU <= 500 || r.TmpfsFill <= 2<<20 {
 		t.Errorf("the attempts do not reach past the limits: %+v", r)
+	}
+	if big := check.ReachFor(2<<30, 2000, 30000, 1024, 128, false); big.PIDs > 300 || big.Threads > 16 || int64(big.Threads)*1000 <= big.MilliCPU {
+		t.Errorf("the attempts of a large host do not fit: %+v", big)
 	}
 	if none := check.ReachFor(0, 0, 0, 0, 2, false); none.Memory == 0 || none.PIDs < 100 || none.NoFile < 1024 || none.MilliCPU == 0 {
 		t.Errorf("unlimited is not attempted: %+v", none)

@@ -80,6 +80,11 @@ func judgeStack(in *Input) Result {
 		r.Verdict, r.Evidence, r.Reason = Inconclusive, NoGrade, "could not be measured: "+few(counts[Inconclusive])
 	case len(counts[Pass]) == 0:
 		r.Verdict, r.Evidence, r.Reason = Inconclusive, NoGrade, "no other row was asked for"
+	case in.LeftOut > 0:
+		r.Verdict, r.Evidence = NotApplicable, NoGrade
+		r.Reason = fmt.Sprintf("%s left out, so this says nothing about all of it at once", plural(in.LeftOut, "row was", "rows were"))
+	case len(counts[Accepted]) > 0:
+		r.Verdict, r.Reason = Pass, "all rows hold in the same run, but for those that the policy accepts: "+few(counts[Accepted])
 	default:
 		r.Verdict, r.Reason = Pass, "all rows hold in the same run"
 	}

@@ -9,9 +9,7 @@ package check
 const (
 	scaledMemory = 24 << 20
 	scaledTmpfs  = 2 << 20
-	// perProcess is the room that one sleeping child of the fork attempt needs:
-	// page tables and kernel stacks count as the twin's memory.
-	perProcess = 256 << 10
+	scaledPIDs   = 128
 )
 
 // Defaults for an attempt whose wanted limit is unlimited: the attempt must
@@ -24,11 +22,15 @@ const (
 	fallbackCPU    = 2000
 )
 
-// ScaleMemory scales a declared memory limit in bytes, leaving room for as many
-// processes as the fork attempt makes.
-func ScaleMemory(wanted, declared, pids int64, full bool) int64 {
-	target := scaledMemory + max(orElse(pids, fallbackPIDs)-fallbackPIDs, 0)*perProcess
-	return scale(orElse(wanted, fallbackMemory), declared, target, full)
+// ScaleMemory scales a declared memory limit in bytes.
+func ScaleMemory(wanted, declared int64, full bool) int64 {
+	return scale(orElse(wanted, fallbackMemory), declared, scaledMemory, full)
+}
+
+// ScalePIDs scales a declared limit on processes. Where the limit was lost, the
+// attempt would else be the very fork bomb that it tests for.
+func ScalePIDs(wanted, declared int64, full bool) int64 {
+	return scale(orElse(wanted, fallbackPIDs), declared, scaledPIDs, full)
 }
 
 // ScaleTmpfs scales a declared tmpfs size in bytes. A full scale run keeps the
@@ -70,12 +72,20 @@ type Reach struct {
 // ones: an attempt sized from what the engine was told would stop just where a
 // lost limit would have shown.
 func ReachFor(memory, cpus, pids, nofile int64, ncpu int, full bool) Reach {
+	milli := ScaleCPU(cpus, orElse(cpus, fallbackCPU), ncpu, full) * 3 / 2
+	processes := ScalePIDs(pids, orElse(pids, fallbackPIDs), full)
 	return Reach{
-		Memory:    ScaleMemory(memory, orElse(memory, fallbackMemory), pids, full) * 3 / 2,
-		PIDs:      orElse(pids, fallbackPIDs) + 64,
+		Memory:    ScaleMemory(memory, orElse(memory, fallbackMemory), full) * 3 / 2,
+		PIDs:      processes + 64,
 		TmpfsFill: 2 * scaledTmpfs,
 		NoFile:    orElse(nofile, fallbackNoFile) + 64,
-		MilliCPU:  ScaleCPU(cpus, orElse(cpus, fallbackCPU), ncpu, full) * 3 / 2,
-		Threads:   max(ncpu, 2),
+		MilliCPU:  milli,
+		Threads:   threads(milli, processes),
 	}
+}
+
+// threads is as many as can burn past the quota, in thousandths of a CPU, and
+// few enough to fit into the limit on processes, which counts threads.
+func threads(milli, pids int64) int {
+	return int(max(min(milli/1000+2, pids/8), 2))
 }

@@ -61,17 +61,13 @@ func judgeEnvironmentSecrets(in *Input) Result {
 		for _, t := range pick(o, func(t probe.Attempt) bool { return t.Act == "found" }) {
 			found = append(found, t.On+" ("+t.Note+")")
 		}
-		n, _ := strconv.Atoi(o.Facts["processes"])
-		if n == 0 {
-			return a.unmeasured("no process's environment could be read as " + string(role))
-		}
-		inside := strings.Split(o.Facts["names"], "\x00")
 		for _, name := range names {
-			if !slices.Contains(inside, name) {
+			if o.Facts["variable:"+name] == "" {
 				return a.decide(silent, NoGrade, "", fmt.Sprintf("the control failed: %s is set but was not seen inside as %s", name, role))
 			}
 		}
-		seen = append(seen, fmt.Sprintf("%s: %d variables, %s", role, len(inside), plural(n, "process", "processes")))
+		n, _ := strconv.Atoi(o.Facts["processes"])
+		seen = append(seen, fmt.Sprintf("%s: %s", role, plural(n, "process", "processes")))
 	}
 	if len(found) > 0 {
 		return a.decide(off, Exercised, strings.Join(found, "; "), "a process holds "+few(found))

@@ -35,7 +35,7 @@ func surfaceChecks() []*Check {
 			ID: "net.no-interface", Section: NetworkSection,
 			Title:    "There is no network but loopback",
 			Why:      "What an agent cannot reach it cannot leak to, and nobody there can give it orders.",
-			Attempt:  "The user lists the network interfaces. No packet is sent.",
+			Attempt:  "The user lists the network interfaces and which of them are up. No packet is sent.",
 			Control:  "The loopback interface is in the list.",
 			Settings: []string{"network"}, Fix: Fix{
 				Policy:     "network: none",
@@ -105,6 +105,9 @@ func judgeNoInterface(in *Input) Result {
 	}
 	all := strings.Fields(o.Facts["interfaces"])
 	seen := "interfaces: " + strings.Join(all, ", ")
+	if down := o.Facts["down"]; down != "" {
+		seen += "; down, so that they lead nowhere: " + down
+	}
 	if !slices.Contains(all, "lo") {
 		return a.decide(silent, NoGrade, seen, "the control failed: not even lo was seen")
 	}

@@ -125,6 +125,9 @@ func judgeNonRoot(in *Input) Result {
 	}
 	want := in.Policy.User.Name
 	name := "the image has no passwd entry for it, so the uid decides"
+	if o.Facts["passwd"] == "unreadable" {
+		name = "the image's passwd cannot be read, so the uid decides"
+	}
 	if o.Facts["passwd"] == "entry" {
 		name = "the image calls it " + o.Facts["name"]
 		if want != "" && want != o.Facts["name"] {
@@ -193,6 +196,7 @@ func judgeEscalation(in *Input) Result {
 	tried := pick(o, func(t probe.Attempt) bool { return !t.Control })
 	self, ok := control(o, "setresuid to itself")
 	suid, _ := attempt(iso, "execve setuid-root helper", "")
+	filecap, _ := attempt(iso, "execve file-capability helper", "")
 	seen := show(append(slices.Clone(tried), self)...) + "; " + privilegedFiles(sweep)
 	calls := 0
 	for _, t := range tried {
@@ -211,6 +215,8 @@ func judgeEscalation(in *Input) Result {
 		return a.decide(silent, NoGrade, seen, "the control failed: changing to its own uid was refused too")
 	case helper != "setuid root":
 		return a.decide(silent, NoGrade, seen, "our setuid helper arrived without its privilege ("+helper+")")
+	case o.Facts["helper:filecap"] != "file capabilities" || !filecap.OK:
+		return a.decide(silent, NoGrade, seen, "the control failed: our file-capability helper arrived without its capability, or gave none even without no-new-privileges")
 	case !suid.OK:
 		return a.decide(silent, NoGrade, seen, "the control failed: our setuid helper gave no root even without no-new-privileges")
 	}

@@ -73,7 +73,7 @@ func filesystem() []Mutation {
 		{ID: "rootfs.writable", Title: "the root file system is writable", Apply: func(c *spec.Container) { c.ReadonlyRootfs = false }},
 		{
 			ID: "tmpfs.dropped", Title: "no tmpfs is mounted", Apply: func(c *spec.Container) { delete(c.Tmpfs, scratch) },
-			Blinds: []string{"fs.tmp-noexec", "fs.tmp-nosuid", "fs.tmp-nodev", "fs.tmp-bounded"},
+			Blinds: []string{"fs.tmp-noexec", "fs.tmp-nosuid", "fs.tmp-nodev", "fs.tmp-bounded", "fs.nothing-else-writable", "priv.no-suid"},
 		},
 		{ID: "tmpfs.exec", Title: "the tmpfs allows execution", Apply: onTmpfs(func(t *spec.Tmpfs) { t.Exec = true })},
 		{ID: "tmpfs.suid", Title: "the tmpfs honours setuid", Apply: onTmpfs(func(t *spec.Tmpfs) { t.Suid = true })},
@@ -97,6 +97,12 @@ func filesystem() []Mutation {
 		}},
 		{ID: "mount.host-rw", Title: "a host directory is mounted read-write", Apply: func(c *spec.Container) {
 			c.Mounts = append(c.Mounts, spec.Mount{Kind: spec.Bind, Source: "/var/tmp", Target: "/mnt/host"})
+		}},
+		{ID: "mount.below-tmpfs", Title: "a host directory is mounted below the tmpfs", Apply: func(c *spec.Container) {
+			c.Mounts = append(c.Mounts, spec.Mount{Kind: spec.Bind, Source: "/var/tmp", Target: "/tmp/host"})
+		}},
+		{ID: "mount.over-mqueue", Title: "a host directory is mounted over /dev/mqueue", Apply: func(c *spec.Container) {
+			c.Mounts = append(c.Mounts, spec.Mount{Kind: spec.Bind, Source: "/var/tmp", Target: "/dev/mqueue"})
 		}},
 		{ID: "shm.exec", Title: "/dev/shm allows execution", Apply: func(c *spec.Container) {
 			c.Tmpfs["/dev/shm"] = spec.Tmpfs{Size: 64 << 20, Exec: true}

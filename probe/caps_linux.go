@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -26,6 +27,7 @@ type capAct struct {
 type capPlace struct {
 	file, dir       string // the auditor's own
 	other, otherDir string // the user's marker file and its setgid directory
+	pid             int    // the user's process
 }
 
 var capActList = []capAct{
@@ -34,7 +36,7 @@ var capActList = []capAct{
 	{"DAC_READ_SEARCH", "open_by_handle_at", []string{"EINVAL", "ESTALE"}, openByHandle, false},
 	{"FOWNER", "chmod another user's file to the mode it has", nil, func(t *capPlace) error { return unix.Chmod(t.other, 0o666) }, true},
 	{"FSETID", "keep setgid on a file of a group it is not in", nil, keepSetgid, true},
-	{"KILL", "signal 0 to another user's process", nil, func(*capPlace) error { return unix.Kill(1, 0) }, true},
+	{"KILL", "signal 0 to another user's process", nil, func(t *capPlace) error { return unix.Kill(t.pid, 0) }, true},
 	{"SETGID", "setresgid(65534)", nil, func(*capPlace) error {
 		return throwaway(rawCall(unix.SYS_SETRESGID, 65534, 65534, 65534))
 	}, false},
@@ -48,7 +50,7 @@ var capActList = []capAct{
 	{"NET_BIND_SERVICE", "bind TCP port 81", nil, bindPrivileged, false},
 	{"NET_RAW", "open a raw socket", nil, rawSocket, false},
 	{"SYS_CHROOT", "chroot to /", nil, func(*capPlace) error { return unix.Chroot("/") }, false},
-	{"SYS_PTRACE", "read another user's process", []string{"EFAULT"}, func(*capPlace) error { return readRemote(1) }, true},
+	{"SYS_PTRACE", "read another user's process", []string{"EFAULT"}, func(t *capPlace) error { return readRemote(t.pid) }, true},
 	{"SYS_MODULE", "unload a module that does not exist", []string{"ENOENT"}, func(*capPlace) error {
 		return unix.DeleteModule("tightship_none", 0)
 	}, false},
@@ -115,10 +117,23 @@ func capActs(s *session, r *recorder) {
 	r.control("create", t.dir, nil)
 }
 
-// foreign says whether the marker file is there and somebody else's.
+// foreign says whether the marker file is there and somebody else's, and so is
+// the process that it names.
 func (t *capPlace) foreign() bool {
 	var st unix.Stat_t
-	return unix.Lstat(t.other, &st) == nil && int(st.Uid) != unix.Geteuid()
+	if unix.Lstat(t.other, &st) != nil || int(st.Uid) == unix.Geteuid() {
+		return false
+	}
+	text, err := os.ReadFile(t.other)
+	if err != nil {
+		return false
+	}
+	if t.pid, err = strconv.Atoi(string(text)); err != nil || t.pid <= 0 {
+		return false
+	}
+	// Its status, as the owner of an undumpable process's files in /proc is root.
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", t.pid))
+	return err == nil && strings.Contains(string(status), fmt.Sprintf("\nUid:\t%d\t", st.Uid))
 }
 
 func openMode0(t *capPlace) error {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sort"
 	"strings"
 )
 
@@ -31,13 +30,10 @@ func secretsEnv(s *session, r *recorder) {
 	r.fact("processes", scanned)
 	// The names this process itself was started with: the judge holds them
 	// against what the engine was told, so that "nothing found" means "looked".
-	var names []string
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")
-		names = append(names, name)
+		r.fact("variable:"+clip(name), "set")
 	}
-	sort.Strings(names)
-	r.fact("names", strings.Join(names, "\x00"))
 }
 
 func inspectEnviron(r *recorder, where string, data, key []byte) {

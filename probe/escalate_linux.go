@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -32,16 +33,23 @@ func rawCall(nr, a, b, c uintptr) func() error {
 // escalate attempts every way up that needs no bug: changing IDs, executing
 // our own privileged helpers, and the usual programs on PATH.
 func escalate(s *session, r *recorder) {
-	zero := make([]uint32, 1)
+	// gid 0 is the target, unless this process has it already, as in images made
+	// to run under any uid: then any other that it lacks.
+	gid := uint32(0)
+	rgid, egid, sgid := unix.Getresgid()
+	for rgid == int(gid) || egid == int(gid) || sgid == int(gid) || inGroup(int(gid)) {
+		gid++
+	}
+	g := uintptr(gid)
 	for _, c := range []struct {
 		act string
 		f   func() error
 	}{
 		{"setuid(0)", rawCall(unix.SYS_SETUID, 0, 0, 0)},
-		{"setgid(0)", rawCall(unix.SYS_SETGID, 0, 0, 0)},
+		{fmt.Sprintf("setgid(%d)", gid), rawCall(unix.SYS_SETGID, g, 0, 0)},
 		{"setresuid(0,0,0)", rawCall(unix.SYS_SETRESUID, 0, 0, 0)},
-		{"setresgid(0,0,0)", rawCall(unix.SYS_SETRESGID, 0, 0, 0)},
-		{"setgroups([0])", func() error { return setgroups(zero) }},
+		{fmt.Sprintf("setresgid(%d,%d,%d)", gid, gid, gid), rawCall(unix.SYS_SETRESGID, g, g, g)},
+		{fmt.Sprintf("setgroups([%d])", gid), func() error { return setgroups([]uint32{gid}) }},
 	} {
 		r.try(c.act, "", throwaway(c.f))
 	}

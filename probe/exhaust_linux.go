@@ -27,7 +27,7 @@ func exhaustTmpfs(s *session, r *recorder) {
 		name := s.unique(dir, "fill")
 		written, err := fill(name, s.plan.Params.TmpfsFill)
 		os.Remove(name)
-		r.control("write the first 64 KiB", dir, boolErr(written < 64<<10, "refused early"))
+		r.control("write the first page", dir, boolErr(written < 4<<10, "refused early"))
 		a := r.try("write without end", dir, err)
 		a.Note = fmt.Sprintf("%d bytes", written)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,7 +26,8 @@ func marker(s *session, r *recorder) {
 		return
 	}
 	file := filepath.Join(s.markers, "file")
-	r.try("create", file, os.WriteFile(file, nil, 0o600))
+	// The file names this process, for the acts that need somebody else's.
+	r.try("create", file, os.WriteFile(file, strconv.AppendInt(nil, int64(os.Getpid()), 10), 0o600))
 	// Chmod, because the umask would have taken these bits away.
 	r.try("chmod", file, unix.Chmod(file, 0o666))
 	r.try("chmod", s.markers, unix.Chmod(s.markers, 0o2777))
@@ -146,7 +148,7 @@ func tmpWrite(s *session, r *recorder) {
 
 // roundTrip writes a file, reads it back and removes it.
 func roundTrip(name string) error {
-	want := bytes.Repeat([]byte(token()), 512)
+	want := bytes.Repeat([]byte(token()), 64)
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return err

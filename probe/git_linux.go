@@ -37,7 +37,8 @@ func (s *session) fetch(r *recorder) {
 		return
 	}
 	defer master.Close()
-	cmd := exec.Command("git", "ls-remote", fmt.Sprintf("http://127.0.0.1:%d/private.git", port))
+	cmd := exec.Command("git", "-c", "http.proxy=", "ls-remote", fmt.Sprintf("http://127.0.0.1:%d/private.git", port))
+	cmd.Env = append(os.Environ(), "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1") // our server, not the image's proxy
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	err = cmd.Start()
@@ -144,12 +145,12 @@ func (p *passwords) serve() {
 		}
 		unix.SetsockoptTimeval(c, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 2})
 		unix.Read(c, buf)
-		unix.Write(c, []byte("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"tightship\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
-		unix.Close(c)
 		select {
 		case p.seen <- struct{}{}:
 		default:
 		}
+		unix.Write(c, []byte("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"tightship\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
+		unix.Close(c)
 	}
 }
 

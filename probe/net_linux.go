@@ -167,18 +167,34 @@ func netlinkRequest(kind int, parts ...[]byte) error {
 	return errno(unix.Errno(-int32(binary.NativeEndian.Uint32(buf[unix.SizeofNlMsghdr:]))))
 }
 
-// netInterfaces lists the network interfaces of this namespace, by name.
+// netInterfaces lists the network interfaces of this namespace: those that are
+// up, and those that are there and down. Kernels with tunnel modules put such
+// fallback devices into every namespace, and they lead nowhere.
 func netInterfaces(s *session, r *recorder) {
 	data, err := os.ReadFile("/proc/self/net/dev")
 	if err != nil {
 		r.fail("the interfaces cannot be listed: %v", err)
 		return
 	}
-	var names []string
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		r.fail("no socket: %v", err)
+		return
+	}
+	defer unix.Close(fd)
+	var up, down []string
 	for line := range strings.Lines(string(data)) {
-		if name, _, ok := strings.Cut(line, ":"); ok { // the two head lines have none
-			names = append(names, strings.TrimSpace(name))
+		name, _, ok := strings.Cut(line, ":")
+		if !ok {
+			continue // the two head lines
+		}
+		name = strings.TrimSpace(name)
+		if flags, err := ioctlIfreq(fd, unix.SIOCGIFFLAGS, name, 0); err == nil && flags&unix.IFF_UP == 0 {
+			down = append(down, name)
+		} else {
+			up = append(up, name)
 		}
 	}
-	r.fact("interfaces", strings.Join(names, " "))
+	r.fact("interfaces", strings.Join(up, " "))
+	r.fact("down", strings.Join(down, " "))
 }

@@ -42,13 +42,13 @@ var formats = []struct {
 }
 
 // secretName matches variable names that announce a credential.
-var secretName = regexp.MustCompile(`(?i)(^|_)(API_?KEY|ACCESS_?KEY(_ID)?|SECRET_?KEY|SECRET|TOKEN|PASS|PASSWORD|PASSWD|PASSPHRASE|PRIVATE_?KEY|CREDENTIALS?|PGPASSWORD)$`)
+var secretName = regexp.MustCompile(`(?i)((^|_)PASS|API_?KEY|ACCESS_?KEY(_ID)?|SECRET(_?KEY)?|TOKEN|PASSWORD|PASSWD|PASSPHRASE|PRIVATE_?KEY|CREDENTIALS?)$`)
 
 // harmlessName matches names whose values look random and are public.
-var harmlessName = regexp.MustCompile(`(?i)(^HOSTNAME$|^GPG_KEY$|(_|^)(VERSION|SHA\d*|SHA\d*SUM|CHECKSUM|DIGEST|COMMIT|REVISION|FINGERPRINT|KEYS?_IDS?)$|COLORS$)`)
+var harmlessName = regexp.MustCompile(`(?i)(^HOSTNAME$|^GPG_KEYS?$|(_|^)(VERSION|SHA\d*|SHA\d*SUM|CHECKSUM|DIGEST|COMMIT|REVISION|FINGERPRINT|KEYS?_IDS?)$|COLORS$)`)
 
 // placeholder matches values that a name like TOKEN may well have.
-var placeholder = regexp.MustCompile(`(?i)^(|true|false|yes|no|none|null|unset|\d{1,6}|.*placeholder.*|x+|\*+|<.*>|\$\{?\w+\}?)$`)
+var placeholder = regexp.MustCompile(`^((?i:|true|false|yes|no|none|null|unset|x+|[a-z-]{0,32}placeholder[a-z-]{0,16})|\d{1,6}|\*+|<[^>]*>|\$\{\w+\}|\$[A-Z_][A-Z0-9_]*)$`)
 
 // randomish matches an unbroken run that could be a key in base64, base64url
 // or hex.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -77,6 +78,9 @@ func Serve(in io.Reader, out io.Writer) int {
 		fmt.Fprintln(os.Stderr, "tightship-guest: cannot protect itself from the image's programs:", err)
 		return ExitProtocol
 	}
+	// Two threads do, whatever the host's cores or the image's GOMAXPROCS: each
+	// counts against the container's limit on processes.
+	runtime.GOMAXPROCS(2)
 	self, err := os.Executable()
 	if err != nil {
 		self = os.Args[0]

@@ -2,8 +2,10 @@ package probe
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,17 +28,14 @@ func fsSweep(s *session, r *recorder) {
 		r.fail("cannot read mountinfo: %v", err)
 		return
 	}
-	w := &sweep{session: s, rec: r, counts: map[string]int{}, roots: map[string]bool{}, stop: time.Now().Add(sweepTime)}
+	w := &sweep{session: s, rec: r, counts: map[string]int{}, top: map[string]mount{}, stop: time.Now().Add(sweepTime)}
 	for _, m := range mounts {
-		w.roots[m.target] = true
+		w.top[m.target] = m // the last one over a place is the one that is seen
 	}
-	done := map[string]bool{}
-	for _, m := range mounts {
-		if done[m.target] || w.skip(m.target) {
-			continue
+	for _, target := range slices.Sorted(maps.Keys(w.top)) {
+		if m := w.top[target]; !w.known(m) {
+			w.mount(m)
 		}
-		done[m.target] = true
-		w.mount(m)
 	}
 	r.fact("mounts", len(mounts))
 	r.fact("directories", w.dirs)
@@ -55,8 +54,8 @@ func fsSweep(s *session, r *recorder) {
 type sweep struct {
 	*session
 	rec      *recorder
-	roots    map[string]bool // every mount point
-	counts   map[string]int  // refusals by errno
+	top      map[string]mount // what is mounted, by mount point
+	counts   map[string]int   // refusals by errno
 	dirs     int
 	entries  int
 	attempts int
@@ -64,13 +63,21 @@ type sweep struct {
 	stop     time.Time
 }
 
-// skip leaves out what has a row of its own: declared writable places, the
-// kernel's file systems and, for uid 0, /dev.
-func (w *sweep) skip(path string) bool {
-	if within(path, "/dev") {
-		return w.plan.Role == Auditor || path == "/dev"
+// known leaves out mounts that have a row of their own: the declared places and
+// the engines' own tmpfs in /dev, exactly, and only while they are what they
+// should be; and the kernel's file systems. Something else mounted over one of
+// them, or below it, is swept.
+func (w *sweep) known(m mount) bool {
+	if w.plan.Params.Workspace != "" && m.target == w.plan.Params.Workspace {
+		return true
 	}
-	return w.elsewhere(path)
+	switch m.fstype {
+	case "tmpfs":
+		return m.target == "/dev" || m.target == "/dev/shm" || slices.Contains(w.plan.Params.Tmpfs, m.target)
+	case "proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue":
+		return true
+	}
+	return false
 }
 
 // mount sweeps one mount. Outside the root file system a first success is the
@@ -80,17 +87,15 @@ func (w *sweep) mount(m mount) {
 	if err := unix.Lstat(m.target, &st); err != nil {
 		return
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+	case unix.S_IFREG:
 		// A single file mounted in (resolv.conf, hosts): asked, never opened.
-		err := unix.Faccessat(unix.AT_FDCWD, m.target, unix.W_OK, unix.AT_EACCESS)
 		w.attempts++
-		if err == nil {
-			a := w.rec.try("access for writing", m.target, nil)
-			a.Mount, a.Bits = m.target, bits(&st)
-		} else {
-			w.counts[errnoName(err)]++
-		}
+		w.outcome("access for writing", m.target, m.target, access(m.target, unix.W_OK))
 		return
+	default:
+		return // a device or a socket, masked or not, is no place to write a file
 	}
 	root := m.target == "/"
 	stack := []string{m.target}
@@ -113,7 +118,8 @@ func (w *sweep) mount(m mount) {
 		for _, e := range entries {
 			switch {
 			case e.IsDir():
-				if path := filepath.Join(dir, e.Name()); !w.roots[path] && !w.skip(path) {
+				path := filepath.Join(dir, e.Name())
+				if _, mounted := w.top[path]; !mounted && !(root && w.elsewhere(path)) {
 					stack = append(stack, path)
 				}
 			case e.Type().IsRegular() && w.plan.Role == Auditor:
@@ -124,26 +130,51 @@ func (w *sweep) mount(m mount) {
 	}
 }
 
-// create makes the attempt where the permission bits would allow it, and says
-// whether it succeeded.
+// create makes the attempt where access(2), which knows ownership, permission
+// bits and ACLs, would let this user or says that the mount is read-only. It
+// reports whether the attempt succeeded.
 func (w *sweep) create(dir, mount string, named bool) bool {
-	var st unix.Stat_t
-	if unix.Lstat(dir, &st) != nil {
-		return false
-	}
 	w.dirs++
-	if bits(&st) == "deny" {
-		w.counts["permission bits"]++
-		return false
+	if err := access(dir, unix.W_OK|unix.X_OK); err != nil && err != unix.EROFS {
+		var st unix.Stat_t
+		if unix.Lstat(dir, &st) != nil || bits(&st) == "deny" {
+			w.counts["permission"]++
+			return false
+		}
 	}
 	w.attempts++
-	if err := createIn(dir, named); err != nil {
+	err := createIn(dir, named)
+	if err != nil && !w.refusal(err) && access(dir, unix.W_OK|unix.X_OK) == nil {
+		// No room, no inode, no descriptor: it would have been allowed.
+		return w.outcome("access for writing", dir, mount, nil)
+	}
+	return w.outcome("create", dir, mount, err)
+}
+
+// access asks access(2) as the effective user.
+func access(path string, mode uint32) error {
+	return unix.Faccessat(unix.AT_FDCWD, path, mode, unix.AT_EACCESS)
+}
+
+// refusal says whether an errno means that writing is not allowed. What is gone
+// by now cannot be written either.
+func (w *sweep) refusal(err error) bool {
+	switch err {
+	case unix.EROFS, unix.EACCES, unix.EPERM, unix.ENOENT:
+		return true
+	}
+	return false
+}
+
+// outcome counts a refusal and lists everything else, also what failed for
+// another reason: that is for the judge to see.
+func (w *sweep) outcome(act, path, mount string, err error) bool {
+	if err != nil && w.refusal(err) {
 		w.counts[errnoName(err)]++
 		return false
 	}
-	a := w.rec.try("create", dir, nil)
-	a.Mount, a.Bits = mount, "allow"
-	return true
+	w.rec.try(act, path, err).Mount = mount
+	return err == nil
 }
 
 // privileged lists a file that would give its caller more than it has. It is

@@ -9,9 +9,11 @@
 //   - launched: what is handed to an engine to create a container.
 //
 // What the kernel really does is a fourth thing and has a type of its own, in
-// package kernel. A zero Container is a container with no protection at all,
-// as plain `docker run` would start it: every field weakens towards its zero
-// value, so that a setting an engine forgot to report can never look tight.
+// package kernel. A zero Container is what plain `docker run` would start: the
+// protections that have to be asked for (a read-only root, limits, dropped
+// capabilities) are off in it. Fields that take a protection away (Privileged,
+// CapAdd, Mounts, Devices, Groups, the modes) are tight when empty, so an
+// engine must report those in full.
 package spec
 
 import (

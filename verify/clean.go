@@ -15,8 +15,8 @@ import (
 const cleanTime = 30 * time.Second
 
 // Clean removes what runs left behind that ended without cleaning up: by
-// default those of this user on this host that are no longer alive, with all
-// everything that carries our label. It goes on past a removal that fails or
+// default those of this user on this host that are no longer alive; with all
+// set, everything that carries our label. It goes on past a removal that fails or
 // hangs, and returns what is left.
 func Clean(ctx context.Context, eng engine.Engine, all bool) (removed, left []engine.Resource, err error) {
 	found, err := eng.List(ctx, "")

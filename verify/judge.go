@@ -106,7 +106,8 @@ func (r *run) judge(c *check.Check) check.Result {
 func (r *run) input() *check.Input {
 	return &check.Input{
 		Policy: r.opts.Policy, Wanted: r.wanted, NCPU: r.info.NCPU, Runtime: r.runtime(),
-		Image: check.Image{Env: r.image.Env}, Twins: r.states, Exits: r.exits, HashKey: r.hashKey, Results: r.results,
+		Image: check.Image{Env: r.image.Env}, Twins: r.states, Exits: r.exits, HashKey: r.hashKey,
+		Results: r.results, LeftOut: len(check.For(r.opts.Policy)) - len(r.checks),
 	}
 }
 

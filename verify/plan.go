@@ -118,7 +118,7 @@ func (r *run) settings(t check.Twin) spec.Container {
 	}
 	switch t {
 	case check.Isolate:
-		isolate(&c)
+		isolate(&c, r.volumes.workspace)
 	case check.Exhaust:
 		r.scaleDown(&c)
 	}
@@ -134,11 +134,11 @@ func (r *run) settings(t check.Twin) spec.Container {
 // no-new-privileges hide nosuid, the missing CAP_MKNOD hides nodev, and the
 // core limit's own effect shows only where it is gone. The capabilities are the
 // control of caps.exercised. The root file system is writable for the guest to
-// be copied in, and so is the workspace.
-func isolate(c *spec.Container) {
+// be copied in, and so is the workspace's stand-in, the volume of that name.
+func isolate(c *spec.Container, workspace string) {
 	c.NoNewPrivileges, c.ReadonlyRootfs, c.Seccomp = false, false, unconfined
-	for i := range c.Mounts {
-		c.Mounts[i].ReadOnly = false
+	for i, m := range c.Mounts {
+		c.Mounts[i].ReadOnly = m.ReadOnly && m.Source != workspace
 	}
 	for dir, t := range c.Tmpfs {
 		t.Exec = true
@@ -165,10 +165,11 @@ const unconfined = "unconfined"
 func (r *run) scaleDown(c *spec.Container) {
 	c.NoNewPrivileges, c.Seccomp = false, unconfined
 	l, full := r.opts.Policy.Limits, r.opts.FullScale
-	c.Memory = check.ScaleMemory(int64(l.Memory), c.Memory, int64(l.PIDs), full)
+	c.Memory = check.ScaleMemory(int64(l.Memory), c.Memory, full)
 	if c.Swap > 0 {
-		c.Swap = check.ScaleMemory(int64(l.Memory), c.Swap, int64(l.PIDs), full)
+		c.Swap = check.ScaleMemory(int64(l.Memory), c.Swap, full)
 	}
+	c.PIDs = check.ScalePIDs(int64(l.PIDs), c.PIDs, full)
 	c.MilliCPU = check.ScaleCPU(int64(l.CPUs), c.MilliCPU, r.info.NCPU, full)
 	for dir, t := range c.Tmpfs {
 		t.Size = check.ScaleTmpfs(int64(r.opts.Policy.Tmpfs[dir].Size), t.Size)

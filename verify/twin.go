@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -62,7 +63,7 @@ func (r *run) look(ctx context.Context, id string, name check.Twin) error {
 	r.locked(func() {
 		state := r.states[name]
 		r.looked[name] = true
-		state.Declared, state.Kernel = st.Declared, k
+		state.Declared, state.Other, state.Kernel = st.Declared, st.Other, k
 		if k == nil {
 			state.KernelNote = note
 		}
@@ -99,32 +100,35 @@ func (r *run) work(ctx context.Context, id string, name check.Twin, stream *engi
 	if err := do(ctx, user, []string{"marker"}, nil); err != nil {
 		return err
 	}
-	both, bctx := errgroup.WithContext(ctx)
-	if name == check.Exhaust {
-		both.SetLimit(1) // one after the other: the auditor could not run in an exhausted twin
-	}
 	second := func(role probe.Role, as string, probes []string) error {
-		s, err := r.eng.Exec(bctx, id, engine.Exec{Argv: []string{guestDir + "/guest"}, User: as, Stdin: true})
+		if len(probes) == 0 {
+			return nil
+		}
+		s, err := r.eng.Exec(ctx, id, engine.Exec{Argv: []string{guestDir + "/guest"}, User: as, Stdin: true})
 		if err != nil {
 			return fmt.Errorf("starting a second process as %s: %w", role, err)
 		}
 		defer s.Close()
 		leave := 0
-		return do(bctx, newGuest(bctx, s, token(), role), probes, &leave)
+		return do(ctx, newGuest(ctx, s, token(), role), probes, &leave)
 	}
-	if len(programs) > 0 {
-		both.Go(func() error { return second(probe.User, "", programs) })
+	// One process that fails takes nothing from the others' evidence.
+	var side errgroup.Group
+	if name == check.Exhaust {
+		side.SetLimit(1) // one after the other: the auditor could not run in an exhausted twin
 	}
-	if len(todo[probe.Auditor]) > 0 {
-		both.Go(func() error { return second(probe.Auditor, "0:0", todo[probe.Auditor]) })
-	}
-	both.Go(func() error { return do(bctx, user, early, nil) })
-	if err := both.Wait(); err != nil {
-		return err
+	var audited, ran, worked error
+	side.Go(func() error { audited = second(probe.Auditor, "0:0", todo[probe.Auditor]); return nil })
+	side.Go(func() error { ran = second(probe.User, "", programs); return nil })
+	side.Go(func() error { worked = do(ctx, user, early, nil); return nil })
+	side.Wait()
+	trouble := errors.Join(audited, ran)
+	if worked != nil {
+		return errors.Join(worked, trouble)
 	}
 	r.progress(ctx)
 	if err := do(ctx, user, later, nil); err != nil {
-		return err
+		return errors.Join(err, trouble)
 	}
 	// The counters go with the container: read them while the guest waits.
 	if state.Kernel != nil {
@@ -135,7 +139,7 @@ func (r *run) work(ctx context.Context, id string, name check.Twin, stream *engi
 	code := exits[name]
 	exit := check.Exit{Twin: name, Wanted: code}
 	if err := do(ctx, user, nil, &code); err != nil {
-		return err
+		return errors.Join(err, trouble)
 	}
 	exit.StdoutComplete = true
 	wctx, cancel := context.WithTimeout(ctx, exitTime)
@@ -146,5 +150,5 @@ func (r *run) work(ctx context.Context, id string, name check.Twin, stream *engi
 	}
 	exit.Got = got
 	r.locked(func() { r.exits = append(r.exits, exit) })
-	return nil
+	return trouble
 }
