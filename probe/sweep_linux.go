@@ -68,7 +68,7 @@ type sweep struct {
 // should be; and the kernel's file systems. Something else mounted over one of
 // them, or below it, is swept.
 func (w *sweep) known(m mount) bool {
-	if w.plan.Params.Workspace != "" && m.target == w.plan.Params.Workspace {
+	if m.target == guestDir || w.plan.Params.Workspace != "" && m.target == w.plan.Params.Workspace {
 		return true
 	}
 	switch m.fstype {
