@@ -123,7 +123,8 @@ type Twin string
 // no-new-privileges and the system call filter off, either of which would refuse
 // what only the missing capability should. Isolate has both and noexec off too,
 // and Docker's default capabilities added: what is refused elsewhere must
-// succeed there.
+// succeed there. Its CPU quota is scaled down, as throttling would slow the
+// other two.
 const (
 	Main    Twin = "main"
 	Exhaust Twin = "exhaust"

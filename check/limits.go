@@ -50,11 +50,11 @@ func limitChecks() []*Check {
 			ID: "limits.cpu", Section: Limits, Seeds: []string{"cpu_limit_set"},
 			Title:    "CPU time stops at the quota",
 			Why:      "An agent in a loop must not starve the host. nproc shows the host's cores whatever the quota: it proves nothing.",
-			Attempt:  "In the disposable twin, whose quota is scaled below the host's cores, more threads than the quota burn.",
+			Attempt:  "In the isolating twin, whose quota is scaled below the host's cores, more threads than the quota burn.",
 			Control:  "The kernel's counter of throttled periods moves: the threads wanted more than they got.",
 			Settings: []string{"limits.cpus"}, Fix: fix("limits: {cpus: 2}", "--cpus 2", "cpus: 2", "resources.limits.cpu: 2"),
 			Refs:  []string{"CIS-Docker 5.12", "OWASP-Docker 7", "NSA-CISA 4.1", "MITRE-ATTACK T1496"},
-			Needs: need(Exhaust, probe.User, "exhaust.cpu"), Mutations: []string{"cpus.unlimited"},
+			Needs: need(Isolate, probe.User, "exhaust.cpu"), Mutations: []string{"cpus.unlimited"},
 			Judge: judgeCPU,
 		},
 		{
@@ -107,10 +107,10 @@ func accountLimit(in *Input, name string, wanted, declared int64, text func(int6
 
 func count(n int64) string { return strconv.FormatInt(n, 10) }
 
-// moved says whether one of the kernel's counters grew while the disposable
-// twin ran: on, off, or silent where it cannot be read.
-func moved(in *Input, read func(kernel.Cgroup) int64) answer {
-	tw := in.Twins[Exhaust]
+// moved says whether one of the kernel's counters grew while a twin ran: on,
+// off, or silent where it cannot be read.
+func moved(in *Input, t Twin, read func(kernel.Cgroup) int64) answer {
+	tw := in.Twins[t]
 	if tw == nil || tw.Kernel == nil || tw.After == nil {
 		return silent
 	}
@@ -143,7 +143,7 @@ func judgePIDs(in *Input) Result {
 	_, ok := control(o, "first fork")
 	base, _ := strconv.ParseInt(o.Facts["base"], 10, 64)
 	forks, err := strconv.ParseInt(o.Facts["forks"], 10, 64)
-	counter := moved(in, func(c kernel.Cgroup) int64 { return c.PIDsMax })
+	counter := moved(in, Exhaust, func(c kernel.Cgroup) int64 { return c.PIDsMax })
 	seen := fmt.Sprintf("%s with %d children and %d tasks before; %s", show(t), forks, base, counterText("count of refused forks", counter))
 	switch {
 	case !found || err != nil:
@@ -168,7 +168,7 @@ func judgeMemory(in *Input) Result {
 	}
 	t, found := attempt(o, "touch past the limit", "")
 	_, ok := control(o, "touch half")
-	counter := moved(in, func(c kernel.Cgroup) int64 { return c.OOMKills })
+	counter := moved(in, Exhaust, func(c kernel.Cgroup) int64 { return c.OOMKills })
 	seen := fmt.Sprintf("%s (limit of the twin %s); %s", show(t), bytesText(in.Twins[Exhaust].Declared.Memory), counterText("count of OOM kills", counter))
 	switch {
 	case !found:
@@ -222,7 +222,7 @@ func judgeCPU(in *Input) Result {
 	}
 	cpus := func(n int64) string { return strconv.FormatFloat(float64(n)/1000, 'g', -1, 64) + " CPUs" }
 	a := accountLimit(in, "cpus", int64(in.Policy.Limits.CPUs), in.declared().MilliCPU, cpus, quota)
-	o, why := in.see(Exhaust, probe.User, "exhaust.cpu")
+	o, why := in.see(Isolate, probe.User, "exhaust.cpu")
 	if why != "" {
 		return a.unmeasured(why)
 	}
@@ -232,8 +232,8 @@ func judgeCPU(in *Input) Result {
 		return a.unmeasured("CPU time could not be read")
 	}
 	used := cpu / wall
-	limit := float64(in.Twins[Exhaust].Declared.MilliCPU) / 1000
-	counter := moved(in, func(c kernel.Cgroup) int64 { return c.CPUThrottled })
+	limit := float64(in.Twins[Isolate].Declared.MilliCPU) / 1000
+	counter := moved(in, Isolate, func(c kernel.Cgroup) int64 { return c.CPUThrottled })
 	if n, err := strconv.ParseInt(o.Facts["throttled"], 10, 64); err == nil && counter == silent {
 		counter = answerOf(n > 0) // what the container sees of its own cgroup
 	}
@@ -255,9 +255,9 @@ func judgeCPU(in *Input) Result {
 	return a.decide(silent, NoGrade, seen, "the threads were not throttled, so the quota was not put to the test")
 }
 
-// scaledQuota is the quota the disposable twin would have had, in CPUs.
+// scaledQuota is the quota the isolating twin would have had, in CPUs.
 func scaledQuota(in *Input) float64 {
-	return float64(ScaleCPU(int64(in.Policy.Limits.CPUs), int64(in.Policy.Limits.CPUs), in.NCPU, in.Twins[Exhaust].FullScale)) / 1000
+	return float64(ScaleCPU(int64(in.Policy.Limits.CPUs), int64(in.Policy.Limits.CPUs), in.NCPU, in.Twins[Isolate].FullScale)) / 1000
 }
 
 func judgeNoFile(in *Input) Result {

@@ -165,30 +165,30 @@ func TestJudges(t *testing.T) {
 		{"limits.swap", "no accounting", kern(func(k *kernel.State) { k.Cgroup.Swap = kernel.NotKnown }), pass, "only the engine"},
 		{"limits.swap", "swap asked for", weak(func(p *policy.Policy) { p.Limits.Swap = 1 << 30 }), fail, "policy itself"},
 		{"limits.cpu", "burned past the quota, unthrottled", func(in *check.Input) {
-			in.Twins[exhaust].After.CPUThrottled = 0
-			fact(exhaust, U, "exhaust.cpu", "cpu_us", "1900000")(in)
-			fact(exhaust, U, "exhaust.cpu", "wall_us", "1000000")(in)
+			in.Twins[isolate].After.CPUThrottled = 0
+			fact(isolate, U, "exhaust.cpu", "cpu_us", "1900000")(in)
+			fact(isolate, U, "exhaust.cpu", "wall_us", "1000000")(in)
 		}, fail, "more than the quota"},
 		{"limits.cpu", "a burst within one period", func(in *check.Input) {
-			in.Twins[exhaust].After.CPUThrottled = 0
-			fact(exhaust, U, "exhaust.cpu", "cpu_us", "50000")(in)
-			fact(exhaust, U, "exhaust.cpu", "wall_us", "50000")(in)
+			in.Twins[isolate].After.CPUThrottled = 0
+			fact(isolate, U, "exhaust.cpu", "cpu_us", "50000")(in)
+			fact(isolate, U, "exhaust.cpu", "wall_us", "50000")(in)
 		}, open, "not throttled"},
 		{"limits.cpu", "only the container sees that it was throttled", func(in *check.Input) {
-			in.Twins[exhaust].After = nil
-			fact(exhaust, U, "exhaust.cpu", "throttled", "2")(in)
+			in.Twins[isolate].After = nil
+			fact(isolate, U, "exhaust.cpu", "throttled", "2")(in)
 		}, pass, "throttled"},
 		{"limits.cpu", "no quota, burned past it", func(in *check.Input) {
-			in.Twins[exhaust].Declared.MilliCPU = 0
-			in.Twins[exhaust].After.CPUThrottled = 0
-			fact(exhaust, U, "exhaust.cpu", "cpu_us", "1900000")(in)
-			fact(exhaust, U, "exhaust.cpu", "wall_us", "1000000")(in)
+			in.Twins[isolate].Declared.MilliCPU = 0
+			in.Twins[isolate].After.CPUThrottled = 0
+			fact(isolate, U, "exhaust.cpu", "cpu_us", "1900000")(in)
+			fact(isolate, U, "exhaust.cpu", "wall_us", "1000000")(in)
 		}, fail, "scaled quota"},
 		{"limits.cpu", "never throttled, burned little", func(in *check.Input) {
-			in.Twins[exhaust].After.CPUThrottled = 0
-			fact(exhaust, U, "exhaust.cpu", "cpu_us", "1000")(in)
+			in.Twins[isolate].After.CPUThrottled = 0
+			fact(isolate, U, "exhaust.cpu", "cpu_us", "1000")(in)
 		}, open, "not throttled"},
-		{"limits.cpu", "time unreadable", fact(exhaust, U, "exhaust.cpu", "cpu_us", ""), open, "read"},
+		{"limits.cpu", "time unreadable", fact(isolate, U, "exhaust.cpu", "cpu_us", ""), open, "read"},
 		{"limits.cpu", "unlimited asked for", weak(func(p *policy.Policy) { p.Limits.CPUs = 0 }), fail, "policy itself"},
 		{"limits.cpu", "kernel has no quota", kern(func(k *kernel.State) { k.Cgroup.CPUQuota = kernel.NoLimit }), fail, "kernel"},
 		{"limits.nofile", "never refused", outcome(main, U, "rlimit.nofile", "open descriptors until refused", "", ""), fail, "open at once"},

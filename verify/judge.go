@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tightship-dev/tightship/check"
@@ -58,8 +59,8 @@ func (r *run) ready(c *check.Check) bool {
 		if r.ended[n.Twin] {
 			continue
 		}
-		// The disposable twin's counters are read when its guest has finished.
-		if n.Twin == check.Exhaust {
+		// The kernel's counters of an exhaustion are read when the guest has finished.
+		if strings.HasPrefix(n.Probe, "exhaust.") {
 			return false
 		}
 		if _, seen := r.states[n.Twin].Seen[n.Role][n.Probe]; !seen {

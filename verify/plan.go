@@ -61,8 +61,9 @@ var order = []string{
 	"suid.run", "env.python", "env.commands", "env.git",
 }
 
-// late are the user's probes that wait for the auditor to have finished.
-var late = []string{"suid.run"}
+// late are the user's probes that wait for the auditor to have finished: one
+// builds on what it planted, and beside the others it could not run.
+var late = []string{"suid.run", "exhaust.memory", "exhaust.cpu", "exhaust.pids"}
 
 // prerequisites are probes that another one builds on, in the same twin.
 var prerequisites = map[string]check.Need{
@@ -119,6 +120,8 @@ func (r *run) settings(t check.Twin) spec.Container {
 	switch t {
 	case check.Isolate:
 		isolate(&c, r.volumes.workspace)
+		// Burning is done here: throttling would slow the exhaustion of the rest.
+		c.MilliCPU = check.ScaleCPU(int64(r.opts.Policy.Limits.CPUs), c.MilliCPU, r.info.NCPU, r.opts.FullScale)
 	case check.Exhaust:
 		r.scaleDown(&c)
 	}
@@ -170,7 +173,6 @@ func (r *run) scaleDown(c *spec.Container) {
 		c.Swap = check.ScaleMemory(int64(l.Memory), c.Swap, full)
 	}
 	c.PIDs = check.ScalePIDs(int64(l.PIDs), c.PIDs, full)
-	c.MilliCPU = check.ScaleCPU(int64(l.CPUs), c.MilliCPU, r.info.NCPU, full)
 	for dir, t := range c.Tmpfs {
 		t.Size = check.ScaleTmpfs(int64(r.opts.Policy.Tmpfs[dir].Size), t.Size)
 		c.Tmpfs[dir] = t

@@ -114,9 +114,6 @@ func (r *run) work(ctx context.Context, id string, name check.Twin, stream *engi
 	}
 	// One process that fails takes nothing from the others' evidence.
 	var side errgroup.Group
-	if name == check.Exhaust {
-		side.SetLimit(1) // one after the other: the auditor could not run in an exhausted twin
-	}
 	var audited, ran, worked error
 	side.Go(func() error { audited = second(probe.Auditor, "0:0", todo[probe.Auditor]); return nil })
 	side.Go(func() error { ran = second(probe.User, "", programs); return nil })
