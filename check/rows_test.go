@@ -326,8 +326,8 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 // declared, and unlimited stays unlimited.
 func TestScale(t *testing.T) {
 	for name, row := range map[string]struct{ got, want int64 }{
-		"wanted":             {check.ScaleMemory(2<<30, 2<<30, false), 24 << 20},
-		"twice too much":     {check.ScaleMemory(2<<30, 4<<30, false), 48 << 20},
+		"wanted":             {check.ScaleMemory(2<<30, 2<<30, false), 32 << 20},
+		"twice too much":     {check.ScaleMemory(2<<30, 4<<30, false), 64 << 20},
 		"unlimited stays":    {check.ScaleMemory(2<<30, 0, false), 0},
 		"small stays":        {check.ScaleMemory(16<<20, 16<<20, false), 16 << 20},
 		"full scale":         {check.ScaleMemory(2<<30, 2<<30, true), 2 << 30},
@@ -335,7 +335,7 @@ func TestScale(t *testing.T) {
 		"ten times too many": {check.ScalePIDs(30000, 300000, false), 1280},
 		"pids unlimited":     {check.ScalePIDs(100, 0, false), 0},
 		"few stay":           {check.ScalePIDs(100, 100, false), 100},
-		"nothing wanted":     {check.ScaleMemory(0, 2<<30, false), 24 << 20},
+		"nothing wanted":     {check.ScaleMemory(0, 2<<30, false), 32 << 20},
 		"tmpfs":              {check.ScaleTmpfs(2<<30, 2<<30), 2 << 20},
 		"tmpfs unbounded":    {check.ScaleTmpfs(2<<30, 0), 0},
 		"cpu below cores":    {check.ScaleCPU(2000, 2000, 2, false), 500},
@@ -348,7 +348,7 @@ func TestScale(t *testing.T) {
 	}
 	// An attempt reaches past the wanted limit even where the declared is lost.
 	r := check.ReachFor(2<<30, 2000, 100, 1024, 2, false)
-	if r.Memory <= 24<<20 || r.PIDs != 164 || r.NoFile != 1088 || r.MilliCPU <= 500 || r.TmpfsFill <= 2<<20 {
+	if r.Memory <= 32<<20 || r.PIDs != 164 || r.NoFile != 1088 || r.MilliCPU <= 500 || r.TmpfsFill <= 2<<20 {
 		t.Errorf("the attempts do not reach past the limits: %+v", r)
 	}
 	if big := check.ReachFor(2<<30, 2000, 30000, 1024, 128, false); big.PIDs > 300 || big.Threads > 16 || int64(big.Threads)*1000 <= big.MilliCPU {

@@ -1,13 +1,13 @@
 package check
 
 // The disposable twin reaches its limits, so they are scaled down: touching
-// 2 GiB takes ten seconds on a small virtual machine, touching 24 MiB a tenth
+// 2 GiB takes ten seconds on a small virtual machine, touching 32 MiB a tenth
 // of one. What the twin declares and what the attempt reaches for are divided
 // by the same factor, derived from the wanted value, so that a declared limit
 // that is too large by some factor stays too large by it, and unlimited (0)
 // stays unlimited.
 const (
-	scaledMemory = 24 << 20
+	scaledMemory = 32 << 20
 	scaledTmpfs  = 2 << 20
 	scaledPIDs   = 128
 )

@@ -57,14 +57,7 @@ func exhaustMemory(s *session, r *recorder) {
 	cmd := exec.Command(s.self, "touch", strconv.FormatInt(s.plan.Params.Memory, 10))
 	cmd.Stdout = &out
 	cmd.Env = []string{"GOMAXPROCS=1"}
-	if err := cmd.Start(); err != nil {
-		r.fail("cannot start the child: %v", err)
-		return
-	}
-	// The kernel must pick the child, not the guest. Raising needs no privilege.
-	adj := fmt.Sprintf("/proc/%d/oom_score_adj", cmd.Process.Pid)
-	os.WriteFile(adj, []byte("1000"), 0)
-	err := cmd.Wait()
+	err := cmd.Run()
 	r.control("touch half", "", boolErr(!strings.Contains(out.String(), "half"), "not reached"))
 	a := r.try("touch past the limit", "", nil)
 	a.Note = strings.Join(strings.Fields(out.String()), " ")
@@ -81,6 +74,12 @@ func exhaustMemory(s *session, r *recorder) {
 
 // helperTouch touches bytes of anonymous memory, one page at a time.
 func helperTouch(size int) {
+	// The kernel must pick this process, not the guest that waits for it. It says
+	// so before it touches anything; raising needs no privilege.
+	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0); err != nil {
+		fmt.Println("oom_score_adj", errnoName(err))
+		os.Exit(1)
+	}
 	mem, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		fmt.Println("mmap", errnoName(err))
@@ -169,6 +168,7 @@ func cpuTime() time.Duration {
 
 // exhaustPIDs forks children that stay alive, counts them, and removes them.
 func exhaustPIDs(s *session, r *recorder) {
+	spareThreads(4)
 	out, err := run(s.self, "forks", strconv.FormatInt(s.plan.Params.PIDs, 10))
 	var base, forks int
 	var name string
@@ -188,6 +188,20 @@ func exhaustPIDs(s *session, r *recorder) {
 	if name != "none" {
 		a.OK, a.Errno = false, name
 	}
+}
+
+// spareThreads leaves idle threads to Go's runtime: at the limit it could not
+// start one, and would end the process over it.
+func spareThreads(n int) {
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			runtime.LockOSThread()
+			time.Sleep(5 * time.Millisecond)
+			runtime.UnlockOSThread()
+		})
+	}
+	all.Wait()
 }
 
 // helperForks makes up to most children. Between the first fork and the last
