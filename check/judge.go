@@ -213,3 +213,18 @@ func plural(n int, one, many string) string {
 	}
 	return fmt.Sprintf("%d %s", n, many)
 }
+
+// mountAt finds what the kernel has mounted at a place of the policy. An engine
+// follows the image's symbolic links (/var/run) when it mounts.
+func (in *Input) mountAt(k *kernel.State, place string) (kernel.Mount, bool) {
+	return k.MountAt(in.real(place))
+}
+
+func (in *Input) real(place string) string {
+	if tw := in.Twins[Main]; tw != nil {
+		if r := tw.Seen[probe.User]["ids"].Facts["real:"+place]; r != "" {
+			return r
+		}
+	}
+	return place
+}

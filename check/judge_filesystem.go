@@ -122,7 +122,7 @@ func accountTmpfs(in *Input, option string, weak func(exec, suid, dev bool) bool
 	a.ask(in, func(k *kernel.State) (string, answer) {
 		said, is := []string{}, on
 		for _, dir := range tmpfsMounts(in) {
-			m, ok := k.MountAt(dir)
+			m, ok := in.mountAt(k, dir)
 			switch {
 			case !ok:
 				said, is = append(said, dir+" not mounted"), is.and(silent)
@@ -155,7 +155,7 @@ func judgeTmpWritable(in *Input) Result {
 	a.ask(in, func(k *kernel.State) (string, answer) {
 		said, is := []string{}, on
 		for _, d := range dirs {
-			m, ok := k.MountAt(d)
+			m, ok := in.mountAt(k, d)
 			if !ok {
 				said, is = append(said, d+" not mounted"), off
 				continue
@@ -363,7 +363,7 @@ func judgeTmpBounded(in *Input) Result {
 			return a.decide(off, Exercised, strings.Join(seen, "; "), "more than its size could be written to "+d)
 		case !found || t.Errno != "ENOSPC":
 			held, why = silent, "the stand-in of "+d+" was not filled to ENOSPC"
-		case mounted.Mount != d:
+		case mounted.Mount != in.real(d):
 			held, why = silent, d+" is not a mount of its own"
 		case len(first) == 0:
 			held, why = silent, "the control failed: not even the first page could be written to "+d
@@ -389,7 +389,7 @@ func judgeWorkspace(in *Input) Result {
 		}
 	}
 	a.ask(in, func(k *kernel.State) (string, answer) {
-		m, ok := k.MountAt(w.Target)
+		m, ok := in.mountAt(k, w.Target)
 		if !ok {
 			return "nothing mounted there", off
 		}

@@ -105,12 +105,12 @@ func (s *session) alter(r *recorder, dir string) {
 // systems, the places that are meant to be writable, and our own mount.
 func (s *session) elsewhere(path string) bool {
 	for _, d := range append([]string{"/proc", "/sys", "/dev", guestDir}, s.plan.Params.Tmpfs...) {
-		if within(path, d) {
+		if within(path, real(d)) {
 			return true
 		}
 	}
 	w := s.plan.Params.Workspace
-	return w != "" && within(path, w)
+	return w != "" && within(path, real(w))
 }
 
 // guestDir is where the host mounts the guest and its helpers, read-only.
@@ -209,7 +209,7 @@ func tmpStat(s *session, r *recorder) {
 			r.try("statfs", dir, err)
 			continue
 		}
-		r.try("statfs", dir, nil).Mount = mountOf(mounts, dir)
+		r.try("statfs", dir, nil).Mount = mountOf(mounts, real(dir))
 		r.fact("size:"+dir, int64(fs.Blocks)*fs.Bsize)
 		r.fact("flags:"+dir, mountFlags(fs.Flags))
 	}

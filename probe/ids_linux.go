@@ -41,6 +41,11 @@ func ids(s *session, r *recorder) {
 	if sec, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0); err == nil {
 		r.fact("seccomp", sec)
 	}
+	for _, dir := range append([]string{s.plan.Params.Workspace}, s.plan.Params.Tmpfs...) {
+		if dir != "" {
+			r.fact("real:"+dir, real(dir))
+		}
+	}
 	name, found, err := passwdName(euid)
 	switch {
 	case os.IsNotExist(err):

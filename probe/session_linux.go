@@ -170,6 +170,15 @@ func (s *session) places() []string {
 	return append(append([]string{}, s.plan.Params.Tmpfs...), "/dev/shm", "/dev")
 }
 
+// real follows the symbolic links of a path, as the engine did when it mounted
+// something there.
+func real(path string) string {
+	if r, err := filepath.EvalSymlinks(path); err == nil {
+		return r
+	}
+	return path
+}
+
 // scratch is the first place in which this user can make a file.
 func (s *session) scratch() (string, error) {
 	for _, dir := range s.places() {

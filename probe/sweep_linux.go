@@ -68,12 +68,12 @@ type sweep struct {
 // should be; and the kernel's file systems. Something else mounted over one of
 // them, or below it, is swept.
 func (w *sweep) known(m mount) bool {
-	if m.target == guestDir || w.plan.Params.Workspace != "" && m.target == w.plan.Params.Workspace {
+	if m.target == guestDir || w.plan.Params.Workspace != "" && m.target == real(w.plan.Params.Workspace) {
 		return true
 	}
 	switch m.fstype {
 	case "tmpfs":
-		return m.target == "/dev" || m.target == "/dev/shm" || slices.Contains(w.plan.Params.Tmpfs, m.target)
+		return m.target == "/dev" || m.target == "/dev/shm" || slices.ContainsFunc(w.plan.Params.Tmpfs, func(d string) bool { return real(d) == m.target })
 	case "proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue":
 		return true
 	}
