@@ -41,9 +41,10 @@ func ScaleTmpfs(wanted, declared int64) int64 {
 
 // ScaleCPU scales a declared quota, in thousandths of a CPU, to at most a
 // quarter of the host's cores, so that the burning threads can exceed it even
-// on a busy host.
+// on a busy host. At full scale it keeps one that the cores can exceed at all.
 func ScaleCPU(wanted, declared int64, ncpu int, full bool) int64 {
-	return scale(orElse(wanted, fallbackCPU), declared, max(int64(ncpu)*1000/4, 100), full)
+	cores := int64(ncpu) * 1000
+	return scale(orElse(wanted, fallbackCPU), declared, max(cores/4, 100), full && orElse(wanted, fallbackCPU) < cores)
 }
 
 // scale divides declared by the factor that brings wanted down to target.
