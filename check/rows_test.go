@@ -340,8 +340,8 @@ func TestScale(t *testing.T) {
 		"tmpfs unbounded":    {check.ScaleTmpfs(2<<30, 0), 0},
 		"cpu below cores":    {check.ScaleCPU(2000, 2000, 2, false), 500},
 		"cpu of a big host":  {check.ScaleCPU(2000, 2000, 64, false), 2000},
-		"cpu at full scale": {check.ScaleCPU(500, 500, 2, true), 500},
-		"cpu of all cores":  {check.ScaleCPU(2000, 2000, 2, true), 500},
+		"cpu at full scale":  {check.ScaleCPU(500, 500, 2, true), 500},
+		"cpu of all cores":   {check.ScaleCPU(2000, 2000, 2, true), 500},
 		"cpu unlimited":      {check.ScaleCPU(2000, 0, 2, false), 0},
 	} {
 		if row.got != row.want {
