@@ -31,8 +31,10 @@ func (in *Input) dialect() dialect {
 	return dialect{}
 }
 
-// userSpaceKernel says whether the runtime brings a kernel of its own.
-func (in *Input) userSpaceKernel() bool { return strings.Contains(in.Runtime, "runsc") }
+// UserSpaceKernel says whether a runtime brings a kernel of its own. The process
+// that the host sees is then the sandbox, and what the host's kernel says of it
+// is not about the workload.
+func UserSpaceKernel(runtime string) bool { return strings.Contains(runtime, "runsc") }
 
 // readOnlyErrno says whether a refusal other than EROFS shows a read-only mount.
 func (d dialect) readOnlyErrno(a probe.Attempt) bool {

@@ -25,7 +25,7 @@ func Residual(in *Input) []Risk {
 			"memfd_create and execve need no writable file system. Tried here: " + show(o.Attempts...) + ".",
 		})
 	}
-	if !in.userSpaceKernel() {
+	if !UserSpaceKernel(in.Runtime) {
 		risks = append(risks, Risk{
 			"shared-kernel", "The kernel is shared with the host",
 			"Every system call the filter lets through reaches the host's kernel: a bug there is a way out. A user-space kernel such as gVisor changes that.",

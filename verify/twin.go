@@ -52,7 +52,10 @@ func (r *run) look(ctx context.Context, id string, name check.Twin) error {
 	}
 	var k *kernel.State
 	note := "the engine runs on another host"
-	if r.info.Local {
+	switch {
+	case check.UserSpaceKernel(r.runtime()):
+		note = "the process on the host is the runtime's sandbox, not the workload"
+	case r.info.Local:
 		if k, err = kernel.Read(st.PID); err != nil {
 			note = err.Error()
 		} else if !strings.Contains(k.Cgroup.Path, st.ID) {
