@@ -84,16 +84,26 @@ engine() {
 	exec 9>&-
 }
 
+# unreaped PID: true for a process that was killed and that nobody has reaped, as
+# happens where no init does: it still has a name and a number, and runs no more.
+unreaped() { grep -q '^State:[[:space:]]*[ZX]' "/proc/$1/status" 2>/dev/null; }
+
 # ours: prints the process ID of the dockerd that this script started, if it lives.
 ours() {
 	local pid
 	pid=$(cat "$pidfile" 2>/dev/null) || return 1
 	[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ] || return 1
+	! unreaped "$pid" || return 1
 	echo "$pid"
 }
 
 start_dockerd() {
 	ours >/dev/null || rm -f "$pidfile"
+	# dockerd would wait in vain for the containerd of one that was killed.
+	local pid containerd=/run/docker/containerd/containerd
+	if pid=$(cat "$containerd.pid" 2>/dev/null) && unreaped "$pid"; then
+		rm -f "$containerd".pid "$containerd".sock*
+	fi
 	local args=(--pidfile "$pidfile")
 	# A configuration of the machine's owner stays in charge.
 	if [ ! -e /etc/docker/daemon.json ]; then
