@@ -13,7 +13,7 @@ import (
 // may read. Names, kinds and keyed hashes are reported, values never.
 func secretsEnv(s *session, r *recorder) {
 	// Its own, which it cannot read from /proc: the guest is undumpable.
-	inspectEnviron(r, "this process", []byte(strings.Join(os.Environ(), "\x00")), []byte(s.plan.Nonce))
+	inspectEnviron(r, "this process", []byte(strings.Join(os.Environ(), "\x00")), s.plan.Params.HashKey)
 	scanned := 1
 	files, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, f := range files {
@@ -25,7 +25,7 @@ func secretsEnv(s *session, r *recorder) {
 			continue
 		}
 		scanned++
-		inspectEnviron(r, "pid "+filepath.Base(filepath.Dir(f)), data, []byte(s.plan.Nonce))
+		inspectEnviron(r, "pid "+filepath.Base(filepath.Dir(f)), data, s.plan.Params.HashKey)
 	}
 	r.fact("processes", scanned)
 	// The names this process itself was started with: the judge holds them

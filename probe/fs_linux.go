@@ -20,17 +20,17 @@ func marker(s *session, r *recorder) {
 		r.fail("%v", err)
 		return
 	}
-	s.markers = filepath.Join(dir, ".tightship-marker")
-	if err := os.Mkdir(s.markers, 0o700); err != nil {
-		r.try("mkdir", s.markers, err)
+	own := filepath.Join(dir, ".tightship-marker")
+	if err := os.Mkdir(own, 0o700); err != nil {
+		r.try("mkdir", own, err)
 		return
 	}
-	file := filepath.Join(s.markers, "file")
+	file := filepath.Join(own, "file")
 	// The file names this process, for the acts that need somebody else's.
 	r.try("create", file, os.WriteFile(file, strconv.AppendInt(nil, int64(os.Getpid()), 10), 0o600))
 	// Chmod, because the umask would have taken these bits away.
 	r.try("chmod", file, unix.Chmod(file, 0o666))
-	r.try("chmod", s.markers, unix.Chmod(s.markers, 0o2777))
+	r.try("chmod", own, unix.Chmod(own, 0o2777))
 }
 
 // fsCreate attempts to create a file in the top directories of the root file

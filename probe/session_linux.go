@@ -17,11 +17,10 @@ import (
 
 // session is one guest process: what it was told and what it made.
 type session struct {
-	plan    Plan
-	self    string // path of this very binary
-	seq     int
-	out     io.Writer
-	markers string // directory this user made for the other role to try its hands on
+	plan Plan
+	self string // path of this very binary
+	seq  int
+	out  io.Writer
 }
 
 // probes is every probe by name. A name is stable: checks refer to it.

@@ -48,6 +48,9 @@ type Params struct {
 	Commands       [][]string `json:"commands,omitempty"`
 	PythonPackages []string   `json:"python_packages,omitempty"`
 	CommandTimeout int64      `json:"command_timeout_ms,omitempty"`
+	// HashKey keys the hashes by which credentials are shown, one for all the
+	// processes of a run and the host side: equal values look equal.
+	HashKey []byte `json:"hash_key,omitempty"`
 	// Sizes for the exhaustion twin, already scaled.
 	Memory    int64 `json:"memory,omitempty"`     // bytes to touch past
 	PIDs      int64 `json:"pids,omitempty"`       // processes to reach past

@@ -324,6 +324,20 @@ func TestTwinSettings(t *testing.T) {
 	}
 }
 
+// Every process of a run shows equal credentials by equal hashes: the plan of
+// each guest carries the key that the host side uses.
+func TestHashKeyIsShared(t *testing.T) {
+	f := newFake(t)
+	r, err := prepare(t.Context(), f, f.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.lock.release(false)
+	if key := r.params().HashKey; len(key) == 0 || string(key) != string(r.input().HashKey) {
+		t.Errorf("the guests' key is %x, the judges' %x", key, r.input().HashKey)
+	}
+}
+
 // A run that is alive is left alone by clean, one that was killed is not.
 func TestClean(t *testing.T) {
 	alive, err := newRun()

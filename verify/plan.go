@@ -185,8 +185,8 @@ func (r *run) params() probe.Params {
 	reach := check.ReachFor(int64(p.Limits.Memory), int64(p.Limits.CPUs), int64(p.Limits.PIDs), int64(p.Limits.NoFile), r.info.NCPU, r.opts.FullScale)
 	out := probe.Params{
 		Workspace: r.workspace(), PythonPackages: p.Environment.PythonPackages,
-		CommandTimeout: r.opts.CommandTimeout.Milliseconds(),
-		Memory:         reach.Memory, PIDs: reach.PIDs, TmpfsFill: reach.TmpfsFill, NoFile: reach.NoFile,
+		CommandTimeout: r.opts.CommandTimeout.Milliseconds(), HashKey: r.hashKey,
+		Memory: reach.Memory, PIDs: reach.PIDs, TmpfsFill: reach.TmpfsFill, NoFile: reach.NoFile,
 		MilliCPU: reach.MilliCPU, Threads: reach.Threads,
 	}
 	for dir := range p.Tmpfs {
