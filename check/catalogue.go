@@ -2,6 +2,7 @@ package check
 
 import (
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,7 +16,7 @@ func Catalogue() []*Check {
 	var all []*Check
 	for _, section := range [][]*Check{
 		filesystemChecks(), userChecks(), limitChecks(), capabilityChecks(),
-		environmentChecks(), secretChecks(), surfaceChecks(), runChecks(), stackChecks(),
+		environmentChecks(), secretChecks(), surfaceChecks(), driftChecks(), runChecks(), stackChecks(),
 	} {
 		all = append(all, section...)
 	}
@@ -34,8 +35,13 @@ func ByID(id string) (*Check, bool) {
 }
 
 // For returns the checks that a policy asks for: the catalogue with its
-// templates expanded.
+// templates expanded, less what only a container that somebody runs can show.
 func For(p *policy.Policy) []*Check {
+	return slices.DeleteFunc(ForContainer(p), func(c *Check) bool { return c.Section == Drift })
+}
+
+// ForContainer is For a container that somebody else made.
+func ForContainer(p *policy.Policy) []*Check {
 	var all []*Check
 	for _, c := range Catalogue() {
 		switch c.ID {

@@ -54,12 +54,13 @@ const (
 	Secrets        Section = "secrets"
 	KernelSection  Section = "kernel"
 	NetworkSection Section = "network"
+	Drift          Section = "drift"
 	Run            Section = "run"
 	Stack          Section = "stack"
 )
 
 // Sections is every section in report order.
-var Sections = []Section{Filesystem, UserSection, Limits, Capabilities, Environment, Secrets, KernelSection, NetworkSection, Run, Stack}
+var Sections = []Section{Filesystem, UserSection, Limits, Capabilities, Environment, Secrets, KernelSection, NetworkSection, Drift, Run, Stack}
 
 // Result is what a judge says. The text fields are sentences a user
 // understands; they name the attempt, the errno and the control.

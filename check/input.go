@@ -23,6 +23,23 @@ type Input struct {
 	// many of the policy's checks were not asked for.
 	Results map[string]Result
 	LeftOut int
+	// Original is the container that the twins stand in for; nil when an image is
+	// verified.
+	Original *Original
+}
+
+// Original is the accounts of somebody else's container.
+type Original struct {
+	Running    bool
+	Declared   spec.Container
+	Other      []string
+	Kernel     *kernel.State // nil when it could not be read; KernelNote says why
+	KernelNote string
+	// Host is the namespaces of the host's first process, as kernel.State's.
+	Host map[string]string
+	// NotShared is what the twins have in another way than it has, one sentence
+	// each.
+	NotShared []string
 }
 
 // Image is what the engine says about the image under test.
@@ -45,6 +62,13 @@ type TwinState struct {
 	// Other is what the engine says of the container beyond Declared: settings that
 	// have no field there, and its warnings at creation.
 	Other []string
+	// Copied is what the engine reports of the twin itself, where Declared is its
+	// original's, and CopiedOther the same for Other. Process is what the host's
+	// kernel says of the process that the engine names, also where that is a
+	// runtime's sandbox.
+	Copied      spec.Container
+	CopiedOther []string
+	Process     *kernel.State
 	// FullScale says that the exhaustion twin kept its declared sizes.
 	FullScale bool
 }

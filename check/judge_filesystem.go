@@ -91,7 +91,7 @@ func judgeWorkspace(in *Input) Result {
 	a.declared, a.declaredIs = "no mount at "+w.Target, off
 	for _, m := range in.declared().Mounts {
 		if m.Target == w.Target {
-			a.declared = fmt.Sprintf("a stand-in volume at %s, %s", w.Target, onOff(m.ReadOnly, "ro", "rw"))
+			a.declared = fmt.Sprintf("a %s at %s, %s", onOff(in.Original == nil, "stand-in volume", string(m.Kind)), w.Target, onOff(m.ReadOnly, "ro", "rw"))
 			a.declaredIs = answerOf(m.ReadOnly == (w.Mode == policy.WorkspaceRO))
 		}
 	}
@@ -136,6 +136,11 @@ func judgeNothingElse(in *Input) Result {
 		wanted:   "writable: " + onOff(len(places) > 0, strings.Join(places, ", "), "nothing"),
 		wantedIs: answerOf(in.Policy.Rootfs == policy.ReadOnly),
 		declared: onOff(in.declared().ReadonlyRootfs, "ReadonlyRootfs true", "ReadonlyRootfs false"),
+	}
+	for _, m := range in.declared().Mounts {
+		if !m.ReadOnly && !slices.Contains(places, m.Target) {
+			a.declared, a.declaredIs = a.declared+fmt.Sprintf(", %s mounted rw at %s", m.Source, m.Target), off
+		}
 	}
 	a.kernel = in.kernelNote()
 	if k := in.kernel(); k != nil {

@@ -44,6 +44,13 @@ func Residual(in *Input) []Risk {
 			strings.Join(tw.Other, "; "),
 		})
 	}
+	if o := in.Original; o != nil {
+		risks = append(risks, Risk{
+			"twin", "What was attacked is a twin of the container",
+			"It has the container's image and settings, but not what the container wrote since its start, nor its anonymous volumes. " +
+				onOff(len(o.NotShared) == 0, "It shares the rest.", strings.Join(o.NotShared, "; ")+"."),
+		})
+	}
 	if w := in.Policy.Workspace; w.Mode == policy.WorkspaceRW {
 		risks = append(risks, Risk{
 			"workspace", "The workspace is writable, as the policy says",

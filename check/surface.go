@@ -23,7 +23,7 @@ func surfaceChecks() []*Check {
 			Control:  "In a twin without a filter at least one of the same calls gets past it.",
 			Settings: []string{"seccomp"}, Fix: Fix{
 				Policy:     "seccomp: default",
-				Docker:     "--security-opt seccomp=profile.json, and never seccomp=unconfined",
+				Docker:     "--security-opt seccomp=profile.json with what `tightship seccomp show` prints, and never seccomp=unconfined",
 				Compose:    "security_opt: [\"seccomp:profile.json\"]",
 				Kubernetes: "securityContext.seccompProfile: {type: RuntimeDefault}",
 			}, Refs: []string{"CIS-Docker 5.22", "PSS seccompProfile", "OWASP-Docker 6", "NSA-CISA 1.8", "MITRE-ATTACK T1611"},

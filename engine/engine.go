@@ -17,6 +17,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 
@@ -71,8 +72,10 @@ type Image struct {
 // State is a container's state.
 type State struct {
 	ID        string
-	Running   bool
-	PID       int // in the engine host's PID namespace; 0 when not running
+	Name      string
+	Image     string // content ID of the image it was made from
+	Running   bool   // also while it is paused
+	PID       int    // in the engine host's PID namespace; 0 when not running
 	ExitCode  int
 	OOMKilled bool
 	Error     string
@@ -81,6 +84,27 @@ type State struct {
 	// line each ("apparmor=unconfined", "publish=80/tcp"), and the warnings the
 	// engine gave when it created the container. Sorted.
 	Other []string
+	// Record is what spec.Container.Record asks for, to make a copy of this
+	// container; nil where the engine is no Copier.
+	Record json.RawMessage
+}
+
+// Reference names a container that somebody else made.
+type Reference struct{ ID, Name string }
+
+// Copier is an Engine that holds other people's containers and can make one
+// with the settings of another. None of its methods starts, enters, pauses or
+// changes a container.
+type Copier interface {
+	Engine
+
+	// Containers lists the containers that do not carry our label, running or
+	// not, by name. Labels, each KEY or KEY=VALUE, must all be there.
+	Containers(ctx context.Context, labels []string) ([]Reference, error)
+
+	// ReadFile reads a small file of a container that need not run. The error
+	// wraps fs.ErrNotExist where there is none.
+	ReadFile(ctx context.Context, id, path string) ([]byte, error)
 }
 
 // Stream is a running process's standard streams. Reads end with io.EOF when

@@ -18,6 +18,9 @@ import (
 //go:embed seccomp_moby.json
 var defaultSeccomp string
 
+// SeccompProfile is the profile that SeccompDefault stands for, as JSON.
+func SeccompProfile() string { return strings.TrimSpace(defaultSeccomp) }
+
 // seccomp returns what spec.Container.Seccomp holds: a profile as JSON, or
 // "unconfined".
 func (p *Policy) seccomp() (string, error) {
@@ -25,7 +28,7 @@ func (p *Policy) seccomp() (string, error) {
 	case SeccompUnconfined:
 		return SeccompUnconfined, nil
 	case SeccompDefault, "":
-		return strings.TrimSpace(defaultSeccomp), nil
+		return SeccompProfile(), nil
 	}
 	name, err := p.hostPath(p.Seccomp)
 	if err != nil {

@@ -35,6 +35,29 @@ func Text(w io.Writer, r Report, o TextOptions) error {
 	return err
 }
 
+// Brief writes one of several results: what it is about, what did not hold, and
+// the verdict; with o.Verbose all of it.
+func Brief(w io.Writer, r Result, o TextOptions) error {
+	var b bytes.Buffer
+	quiet := o
+	quiet.Quiet = false
+	b.WriteByte('\n')
+	_ = NewStream(&b, quiet).Start(r.Subject, r.Policy)
+	o.Quiet = !o.Verbose
+	_ = NewStream(&b, o).Finish(r)
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// Line says in one line what came of one of several subjects.
+func Line(r Result) string {
+	what := "image " + Sanitize(r.Subject.Image, maxName)
+	if r.Subject.Container != "" {
+		what = "container " + Sanitize(r.Subject.Container, maxName)
+	}
+	return what + ": " + Headline(r)
+}
+
 // Stream writes the text form of one result piece by piece, each piece in one
 // write, while the verification runs. Fed in the report's order it writes
 // exactly what Text would.

@@ -105,6 +105,25 @@ func Headline(r Result) string {
 	return word + ": " + meaning
 }
 
+// Total says what a report comes to: the headline of its one result, or how many
+// of several were proven.
+func Total(r Report) string {
+	if len(r.Results) == 1 {
+		return Headline(r.Results[0])
+	}
+	n := map[string]int{}
+	for _, result := range r.Results {
+		n[Outcome(result.Summary)]++
+	}
+	parts := []string{fmt.Sprintf("%d proven", n[proven])}
+	for _, word := range []string{failed, inconclusive} {
+		if n[word] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n[word], word))
+		}
+	}
+	return fmt.Sprintf("%d subjects: %s", len(r.Results), strings.Join(parts, ", "))
+}
+
 // Outcome is the verdict of a summary: "proven", "failed" or "inconclusive".
 // It is the summary's own word, unless the counts beside it say that the word
 // is too good to be true.

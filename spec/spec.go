@@ -17,6 +17,7 @@
 package spec
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 )
@@ -62,6 +63,12 @@ type Container struct {
 	CgroupNS string `json:"cgroup_ns,omitempty"`
 
 	OpenStdin bool `json:"open_stdin,omitempty"`
+
+	// Record is an engine's own account of another container that this one is to
+	// be a copy of; nil for none. What these settings say as the record does is
+	// taken from it unchanged, with every shade that they have no word for. Only
+	// the engine that wrote it can read it, and nobody changes it.
+	Record json.RawMessage `json:"-"`
 }
 
 // Tmpfs is the options of one tmpfs mount.

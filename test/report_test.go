@@ -21,7 +21,10 @@ import (
 type document struct {
 	Schema  string `json:"schema"`
 	Results []struct {
-		RunID  string `json:"run_id"`
+		RunID   string `json:"run_id"`
+		Subject struct {
+			Container string `json:"container"`
+		} `json:"subject"`
 		Checks []struct {
 			ID      string   `json:"id"`
 			Seed    []string `json:"seed"`
@@ -35,12 +38,14 @@ type document struct {
 }
 
 // parse reads a report of one subject.
-func parse(data string) (document, error) {
+func parse(data string) (document, error) { return parseSeveral(data, 1) }
+
+func parseSeveral(data string, subjects int) (document, error) {
 	var d document
 	if err := json.Unmarshal([]byte(data), &d); err != nil {
 		return d, err
 	}
-	if d.Schema != "tightship.report/v1" || len(d.Results) != 1 {
+	if d.Schema != "tightship.report/v1" || len(d.Results) != subjects {
 		return d, fmt.Errorf("schema %q with %d results", d.Schema, len(d.Results))
 	}
 	return d, nil

@@ -23,15 +23,12 @@ const guestDir = "/.tightship"
 // before it is started: an engine copies into a container only where its root
 // file system is writable, which that twin can afford.
 
-// volumes names the volumes of one run.
-type volumes struct{ guest, workspace string }
-
 // makeVolumes makes the volumes. It comes before any container that mounts
 // them: an engine makes a volume that is missing by itself, without our label.
 func (r *run) makeVolumes(ctx context.Context) error {
-	names := []string{r.volumes.guest}
-	if r.workspace() != "" {
-		names = append(names, r.volumes.workspace)
+	names := []string{r.guestVolume()}
+	for _, s := range r.standIns {
+		names = append(names, s.volume)
 	}
 	for _, name := range names {
 		r.created(engine.Resource{Kind: "volume", ID: name, Name: name, RunID: r.lock.id})
@@ -48,7 +45,12 @@ func (r *run) load(ctx context.Context) (id string, err error) {
 	if id, err = r.create(ctx, check.Isolate); err != nil {
 		return "", err
 	}
-	data, err := cargo(r.opts.Guest, r.info.Arch, r.workspace(), r.opts.Policy.User)
+	if r.original != nil && r.original.ask {
+		if err := r.resolve(ctx, id); err != nil {
+			return "", err
+		}
+	}
+	data, err := cargo(r.opts.Guest, r.info.Arch, r.standIns, r.opts.Policy.User)
 	if err != nil {
 		return "", err
 	}
@@ -59,8 +61,9 @@ func (r *run) load(ctx context.Context) (id string, err error) {
 }
 
 // cargo is the tar that fills the volumes: the guest, the helper program plain,
-// with a setuid bit and with a file capability, and the workspace's owner.
-func cargo(guest []byte, arch, workspace string, u policy.User) ([]byte, error) {
+// with a setuid bit and with a file capability, and the stand-ins' owners, u
+// where none is known.
+func cargo(guest []byte, arch string, standIns []standIn, u policy.User) ([]byte, error) {
 	helper, err := probe.HelperELF(arch)
 	if err != nil {
 		return nil, err
@@ -87,8 +90,11 @@ func cargo(guest []byte, arch, workspace string, u policy.User) ([]byte, error) 
 			return nil, err
 		}
 	}
-	if workspace != "" {
-		h := &tar.Header{Typeflag: tar.TypeDir, Name: strings.TrimPrefix(workspace, "/") + "/", Mode: 0o755, Uid: int(u.UID), Gid: int(u.GID), Format: tar.FormatPAX}
+	for _, s := range standIns {
+		if s.uid < 0 {
+			s.uid, s.gid = u.UID, u.GID
+		}
+		h := &tar.Header{Typeflag: tar.TypeDir, Name: strings.TrimPrefix(s.target, "/") + "/", Mode: s.mode, Uid: int(s.uid), Gid: int(s.gid), Format: tar.FormatPAX}
 		if err := w.WriteHeader(h); err != nil {
 			return nil, err
 		}

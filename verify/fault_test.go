@@ -261,7 +261,7 @@ func TestAccept(t *testing.T) {
 
 func TestSelected(t *testing.T) {
 	p := policy.Default()
-	all, err := selected(p, nil, nil)
+	all, err := selected(check.For(p), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +279,7 @@ func TestSelected(t *testing.T) {
 		"all skipped":  {skip: []string{"*"}, err: ErrNoCheck},
 		"bad skip":     {skip: []string{"nothing"}, err: ErrNoCheck},
 	} {
-		got, err := selected(p, c.only, c.skip)
+		got, err := selected(check.For(p), c.only, c.skip)
 		if !errors.Is(err, c.err) || len(got) != c.want {
 			t.Errorf("%s: %d checks, %v", name, len(got), err)
 		}
@@ -290,7 +290,7 @@ func TestSelected(t *testing.T) {
 func TestTwinSettings(t *testing.T) {
 	f := newFake(t)
 	o := f.options()
-	r, err := prepare(t.Context(), f, o)
+	r, err := prepare(t.Context(), f, "", o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -328,7 +328,7 @@ func TestTwinSettings(t *testing.T) {
 // each guest carries the key that the host side uses.
 func TestHashKeyIsShared(t *testing.T) {
 	f := newFake(t)
-	r, err := prepare(t.Context(), f, f.options())
+	r, err := prepare(t.Context(), f, "", f.options())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,11 +105,15 @@ func (r *run) judge(c *check.Check) check.Result {
 }
 
 func (r *run) input() *check.Input {
-	return &check.Input{
+	in := &check.Input{
 		Policy: r.opts.Policy, Wanted: r.wanted, NCPU: r.info.NCPU, Runtime: r.runtime(),
 		Image: check.Image{Env: r.image.Env}, Twins: r.states, Exits: r.exits, HashKey: r.hashKey,
-		Results: r.results, LeftOut: len(check.For(r.opts.Policy)) - len(r.checks),
+		Results: r.results, LeftOut: r.leftOut,
 	}
+	if r.original != nil {
+		in.Original = r.original.account()
+	}
+	return in
 }
 
 func (r *run) runtime() string {
@@ -152,9 +156,13 @@ func (r *run) report(started time.Time) report.Result {
 	if lsm == "" {
 		lsm = "none"
 	}
+	container := ""
+	if r.original != nil {
+		container = r.original.state.Name
+	}
 	out := report.Result{
 		Subject: report.Subject{
-			Image: r.opts.Policy.Image, ImageDigest: r.image.Digest, Engine: r.info.Name, EngineVersion: r.info.Version,
+			Image: r.opts.Policy.Image, ImageDigest: r.image.Digest, Container: container, Engine: r.info.Name, EngineVersion: r.info.Version,
 			Runtime: r.runtime(), Kernel: r.info.Kernel, Cgroup: r.info.Cgroup, LSM: lsm,
 		},
 		PolicyDigest: r.opts.Policy.Digest(), Policy: r.opts.Policy.Source, RunID: r.lock.id,

@@ -15,8 +15,7 @@ import (
 
 // selected returns the checks that --only and --skip leave, and an error for a
 // pattern that matches nothing: a typing error must not verify nothing.
-func selected(p *policy.Policy, only, skip []string) ([]*check.Check, error) {
-	all := check.For(p)
+func selected(all []*check.Check, only, skip []string) ([]*check.Check, error) {
 	for _, pattern := range slices.Concat(only, skip) {
 		if !slices.ContainsFunc(all, func(c *check.Check) bool { return Match(pattern, c.ID) }) {
 			ids := make([]string, len(all))
@@ -103,30 +102,41 @@ func probesFor(checks []*check.Check, t check.Twin) map[probe.Role][]string {
 	return out
 }
 
-// settings derives one twin's launch settings from what is wanted. weaken comes
-// before the twin's own adjustments, so that a limit it took away stays away
-// through the scaling.
-func (r *run) settings(t check.Twin) spec.Container {
+// fromPolicy is what the twins of an image are made from. The workspace is an
+// empty stand-in: what the user has in it is not for the probes.
+func (r *run) fromPolicy() spec.Container {
 	c := r.wanted.Clone()
 	c.Image = r.image.ID
 	for i, m := range c.Mounts {
-		if m.Target == r.workspace() {
-			c.Mounts[i] = spec.Mount{Kind: spec.Volume, Source: r.volumes.workspace, Target: m.Target, ReadOnly: m.ReadOnly}
-		}
+		s := standIn{volume: r.prefix() + "-workspace", target: m.Target, uid: -1, gid: -1, mode: 0o755}
+		r.standIns = append(r.standIns, s)
+		c.Mounts[i] = spec.Mount{Kind: spec.Volume, Source: s.volume, Target: m.Target, ReadOnly: m.ReadOnly}
 	}
+	return c
+}
+
+// prefix starts the name of everything that this run makes.
+func (r *run) prefix() string { return "tightship-" + r.lock.id }
+
+func (r *run) guestVolume() string { return r.prefix() + "-guest" }
+
+// settings derives one twin's launch settings. weaken comes before the twin's
+// own adjustments, so that a limit it took away stays away through the scaling.
+func (r *run) settings(t check.Twin) spec.Container {
+	c := r.base.Clone()
 	if r.opts.Weaken != nil {
 		r.opts.Weaken(&c)
 	}
 	switch t {
 	case check.Isolate:
-		isolate(&c, r.volumes.workspace)
+		isolate(&c, r.prefix())
 		// Burning is done here: throttling would slow the exhaustion of the rest.
 		c.MilliCPU = check.ScaleCPU(int64(r.opts.Policy.Limits.CPUs), c.MilliCPU, r.info.NCPU, r.opts.FullScale)
 	case check.Exhaust:
 		r.scaleDown(&c)
 	}
 	// The isolating twin brings the guest in, and runs nothing but it.
-	c.Mounts = append(c.Mounts, spec.Mount{Kind: spec.Volume, Source: r.volumes.guest, Target: guestDir, ReadOnly: t != check.Isolate})
+	c.Mounts = append(c.Mounts, spec.Mount{Kind: spec.Volume, Source: r.guestVolume(), Target: guestDir, ReadOnly: t != check.Isolate})
 	c.Entrypoint, c.Cmd = []string{guestDir + "/guest"}, nil
 	c.OpenStdin = true
 	c.Labels = r.labels()
@@ -137,11 +147,11 @@ func (r *run) settings(t check.Twin) spec.Container {
 // no-new-privileges hide nosuid, the missing CAP_MKNOD hides nodev, and the
 // core limit's own effect shows only where it is gone. The capabilities are the
 // control of caps.exercised. The root file system is writable for the guest to
-// be copied in, and so is the workspace's stand-in, the volume of that name.
-func isolate(c *spec.Container, workspace string) {
+// be copied in, and so are the stand-ins, whose names start with ours.
+func isolate(c *spec.Container, ours string) {
 	c.NoNewPrivileges, c.ReadonlyRootfs, c.Seccomp = false, false, unconfined
 	for i, m := range c.Mounts {
-		c.Mounts[i].ReadOnly = m.ReadOnly && m.Source != workspace
+		c.Mounts[i].ReadOnly = m.ReadOnly && !(m.Kind == spec.Volume && strings.HasPrefix(m.Source, ours))
 	}
 	for dir, t := range c.Tmpfs {
 		t.Exec = true

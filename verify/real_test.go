@@ -140,7 +140,7 @@ func TestRealMutations(t *testing.T) {
 // is written; without, a fresh run must have observations of the same probes.
 func TestRealFixture(t *testing.T) {
 	eng, o := real(t)
-	r, err := prepare(t.Context(), eng, o)
+	r, err := prepare(t.Context(), eng, "", o)
 	if err != nil {
 		t.Fatal(err)
 	}

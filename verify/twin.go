@@ -39,9 +39,22 @@ func (r *run) twin(ctx context.Context, name check.Twin, id string) error {
 		return err
 	}
 	if err := r.work(ctx, id, name, stream); err != nil {
-		r.locked(func() { state.Problem = err.Error() })
+		problem := err.Error() + r.ending(ctx, id)
+		r.locked(func() { state.Problem = problem })
 	}
 	return nil
+}
+
+// ending says how a twin's container ended whose guest fell silent.
+func (r *run) ending(ctx context.Context, id string) string {
+	st, err := r.eng.Inspect(ctx, id)
+	switch {
+	case err != nil || st.Running:
+		return ""
+	case st.OOMKilled:
+		return fmt.Sprintf("; its container ended with exit code %d, killed for its memory", st.ExitCode)
+	}
+	return fmt.Sprintf("; its container ended with exit code %d", st.ExitCode)
 }
 
 // look records what the engine declares and what the kernel says.
@@ -50,23 +63,25 @@ func (r *run) look(ctx context.Context, id string, name check.Twin) error {
 	if err != nil {
 		return fmt.Errorf("inspecting a twin: %w", err)
 	}
-	var k *kernel.State
+	var k, proc *kernel.State
 	note := "the engine runs on another host"
-	switch {
-	case check.UserSpaceKernel(r.runtime()):
-		note = "the process on the host is the runtime's sandbox, not the workload"
-	case r.info.Local:
-		if k, err = kernel.Read(st.PID); err != nil {
-			note = err.Error()
-		} else if !strings.Contains(k.Cgroup.Path, st.ID) {
-			// A process that the engine's PID does not mean here: another kernel's.
-			k, note = nil, "the process of that number here is not in the container's cgroup"
-		}
+	if r.info.Local {
+		k, note = process(st)
+		proc = k
+	}
+	if check.UserSpaceKernel(r.runtime()) {
+		k, note = nil, "the process on the host is the runtime's sandbox, not the workload"
 	}
 	r.locked(func() {
 		state := r.states[name]
 		r.looked[name] = true
 		state.Declared, state.Other, state.Kernel = st.Declared, st.Other, k
+		state.Copied, state.CopiedOther, state.Process = st.Declared, st.Other, proc
+		if r.original != nil && name == check.Main {
+			// What is judged is the original's settings; that the twin has the same
+			// ones is for drift.settings to say.
+			state.Declared, state.Other = r.original.state.Declared, r.original.state.Other
+		}
 		if k == nil {
 			state.KernelNote = note
 		}

@@ -26,16 +26,21 @@ var (
 
 // run is one verification at work.
 type run struct {
-	eng     engine.Engine
-	opts    Options
-	lock    *runLock
-	info    engine.Info
-	image   engine.Image
-	wanted  spec.Container
-	checks  []*check.Check
-	volumes volumes
-	todo    map[check.Twin]map[probe.Role][]string
-	hashKey []byte
+	eng    engine.Engine
+	opts   Options
+	lock   *runLock
+	info   engine.Info
+	image  engine.Image
+	wanted spec.Container
+	// base is what the twins are made from: what is wanted, or the settings of
+	// the original, with stand-ins for what is not to be shared.
+	base     spec.Container
+	original *original // nil when an image is verified
+	checks   []*check.Check
+	leftOut  int // how many of the checks were not asked for
+	standIns []standIn
+	todo     map[check.Twin]map[probe.Role][]string
+	hashKey  []byte
 
 	mu      sync.Mutex // guards what follows
 	made    []engine.Resource
@@ -53,7 +58,19 @@ type run struct {
 // Everything created is removed before it returns, also when ctx ends. What
 // could not be removed is named by an error that wraps ErrLeft; the result is
 // whole then, if the error is nothing else.
-func Image(ctx context.Context, eng engine.Engine, o Options) (res report.Result, err error) {
+func Image(ctx context.Context, eng engine.Engine, o Options) (report.Result, error) {
+	return verify(ctx, eng, "", o)
+}
+
+// Container verifies a container that somebody else made, by its name or ID,
+// whether it runs or not. It is never entered, paused or changed: see original.
+// Without a policy in o it is held against policy.ForContainer. Besides Image's
+// errors there are engine.ErrNoContainer, ErrNoCopies and ErrOwnTwin.
+func Container(ctx context.Context, eng engine.Engine, ref string, o Options) (report.Result, error) {
+	return verify(ctx, eng, ref, o)
+}
+
+func verify(ctx context.Context, eng engine.Engine, container string, o Options) (res report.Result, err error) {
 	started := o.now()
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
@@ -63,7 +80,7 @@ func Image(ctx context.Context, eng engine.Engine, o Options) (res report.Result
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.Timeout, fmt.Errorf("%w (%s)", ErrTimeout, o.Timeout))
 	defer cancel()
-	r, err := prepare(ctx, eng, o)
+	r, err := prepare(ctx, eng, container, o)
 	if ctx.Err() != nil && err != nil {
 		return res, context.Cause(ctx)
 	}
@@ -85,20 +102,32 @@ func Image(ctx context.Context, eng engine.Engine, o Options) (res report.Result
 }
 
 // prepare settles everything that needs no container.
-func prepare(ctx context.Context, eng engine.Engine, o Options) (*run, error) {
+func prepare(ctx context.Context, eng engine.Engine, container string, o Options) (*run, error) {
 	r := &run{eng: eng, opts: o, states: map[check.Twin]*check.TwinState{}, looked: map[check.Twin]bool{}, ended: map[check.Twin]bool{},
 		todo: map[check.Twin]map[probe.Role][]string{}, results: map[string]check.Result{}, hashKey: []byte(token())}
 	var err error
-	if r.checks, err = selected(o.Policy, o.Only, o.Skip); err != nil {
-		return nil, err
-	}
 	if r.info, err = eng.Info(ctx); err != nil {
 		return nil, err
 	}
+	if container != "" {
+		if err := r.find(ctx, container); err != nil {
+			return nil, err
+		}
+		o = r.opts
+	}
+	all := check.For(o.Policy)
+	ref := o.Policy.Image
+	if r.original != nil {
+		all, ref = check.ForContainer(o.Policy), r.original.state.Image
+	}
+	if r.checks, err = selected(all, o.Only, o.Skip); err != nil {
+		return nil, err
+	}
+	r.leftOut = len(all) - len(r.checks)
 	if rt := o.Policy.Runtime; rt != "" && !slices.Contains(r.info.Runtimes, rt) {
 		return nil, fmt.Errorf("%w: %q (the engine knows %s)", engine.ErrRuntime, rt, strings.Join(r.info.Runtimes, ", "))
 	}
-	if r.image, err = eng.Image(ctx, o.Policy.Image); err != nil {
+	if r.image, err = eng.Image(ctx, ref); err != nil {
 		return nil, err
 	}
 	if r.image.OS != r.info.OS || r.image.Arch != r.info.Arch {
@@ -110,7 +139,11 @@ func prepare(ctx context.Context, eng engine.Engine, o Options) (*run, error) {
 	if r.lock, err = newRun(); err != nil {
 		return nil, err
 	}
-	r.volumes = volumes{guest: "tightship-" + r.lock.id + "-guest", workspace: "tightship-" + r.lock.id + "-workspace"}
+	if r.original != nil {
+		r.base = r.launch()
+	} else {
+		r.base = r.fromPolicy()
+	}
 	for _, t := range []check.Twin{check.Main, check.Isolate, check.Exhaust} {
 		todo := probesFor(r.checks, t)
 		if len(todo[probe.User])+len(todo[probe.Auditor]) == 0 {
@@ -175,7 +208,7 @@ func (r *run) measure(ctx context.Context) error {
 // create makes a twin's container and remembers it for removal before the
 // engine is asked, so that an answer that never comes leaves nothing behind.
 func (r *run) create(ctx context.Context, t check.Twin) (string, error) {
-	name := "tightship-" + r.lock.id + "-" + string(t)
+	name := r.prefix() + "-" + string(t)
 	r.created(engine.Resource{Kind: "container", ID: name, Name: name, RunID: r.lock.id})
 	var id string
 	err := unhurried(ctx, func(ctx context.Context) (err error) {

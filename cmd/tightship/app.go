@@ -32,7 +32,7 @@ const (
 // that tests can put something else there. newApp fills it with the real ones.
 type app struct {
 	newEngine func(context.Context) (engine.Engine, error)
-	verify    func(context.Context, engine.Engine, verify.Options) (report.Result, error)
+	verify    func(context.Context, engine.Engine, verify.Subject, verify.Options) (report.Result, error)
 	clean     func(ctx context.Context, e engine.Engine, all bool) (removed, left []engine.Resource, err error)
 	catalogue func() []*check.Check
 	guest     func(arch string) ([]byte, error)
@@ -128,7 +128,7 @@ succeeded.`,
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		a.verifyCommand(), a.checksCommand(), a.policyCommand(), a.reportCommand(),
-		a.imageCommand(), a.cleanCommand(), a.versionCommand(),
+		a.imageCommand(), a.seccompCommand(), a.cleanCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	root.SetHelpCommand(helpCommand(root))

@@ -44,6 +44,12 @@ func hint(err error) string {
 		return "Docker 20.10 is the oldest that works"
 	case errors.Is(err, engine.ErrNoImage):
 		return "check the name, `docker pull` it, or build the reference image with `tightship image build`"
+	case errors.Is(err, engine.ErrNoContainer):
+		return "`docker ps --all` lists the containers"
+	case errors.Is(err, verify.ErrOwnTwin):
+		return "name the container that it stands in for; `tightship clean` removes it if its run was killed"
+	case errors.Is(err, verify.ErrNoCopies):
+		return "verify its image, or use the docker engine"
 	case errors.Is(err, engine.ErrBadAnswer):
 		return "see whether DOCKER_HOST leads to a Docker engine, and what its log says"
 	case errors.Is(err, verify.ErrNoCheck):

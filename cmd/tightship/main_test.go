@@ -14,6 +14,7 @@ import (
 	"github.com/tightship-dev/tightship/check"
 	"github.com/tightship-dev/tightship/engine"
 	"github.com/tightship-dev/tightship/image"
+	"github.com/tightship-dev/tightship/policy"
 	"github.com/tightship-dev/tightship/report"
 	"github.com/tightship-dev/tightship/verify"
 )
@@ -54,9 +55,9 @@ func fakeApp(mode string) *app {
 			}
 			return fakeEngine{}, nil
 		},
-		verify: func(ctx context.Context, _ engine.Engine, o verify.Options) (report.Result, error) {
+		verify: func(ctx context.Context, _ engine.Engine, s verify.Subject, o verify.Options) (report.Result, error) {
 			mark("started")
-			return fakeVerify(ctx, mode, o)
+			return fakeVerify(ctx, mode, s, o)
 		},
 		clean: func(_ context.Context, _ engine.Engine, all bool) (removed, left []engine.Resource, err error) {
 			dead := engine.Resource{Kind: "container", Name: "tightship-dead", RunID: "dead"}
@@ -102,10 +103,14 @@ var fakeCatalogue = []*check.Check{
 	{ID: "env.command[*]", Title: "A command of the policy runs and says what it should", Section: check.Environment},
 }
 
-func fakeVerify(ctx context.Context, mode string, o verify.Options) (report.Result, error) {
+func fakeVerify(ctx context.Context, mode string, s verify.Subject, o verify.Options) (report.Result, error) {
+	p := o.Policy
+	if p == nil {
+		p = policy.Default()
+	}
 	r := report.Result{
-		Subject: report.Subject{Image: o.Policy.Image, Engine: "fake", Runtime: o.Policy.Runtime},
-		Policy:  o.Policy.Source,
+		Subject: report.Subject{Image: s.Image, Container: s.Container, Engine: "fake", Runtime: p.Runtime},
+		Policy:  p.Source,
 		RunID:   "run",
 		Checks: []report.Check{
 			{ID: "fs.tmp-noexec", Title: "Nothing in a declared tmpfs can be executed", Section: "filesystem", Verdict: "pass", Evidence: "exercised"},
@@ -122,7 +127,7 @@ func fakeVerify(ctx context.Context, mode string, o verify.Options) (report.Resu
 		last.Verdict, last.Reason = "inconclusive", "the twin did not start"
 		r.Summary = report.Summary{Pass: 1, Inconclusive: 1, Verdict: "inconclusive"}
 	case "no-image":
-		return r, fmt.Errorf("%s: %w", o.Policy.Image, engine.ErrNoImage)
+		return r, fmt.Errorf("%s: %w", s.Image, engine.ErrNoImage)
 	case "late":
 		return r, fmt.Errorf("start the first container: %w", context.DeadlineExceeded)
 	case "panic":

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 
@@ -19,24 +20,23 @@ type progress struct {
 	format string
 }
 
-func (a *app) newProgress(out outputs, f verifyFlags, p *policy.Policy) *progress {
+func (a *app) newProgress(out outputs, f verifyFlags, s verify.Subject, p *policy.Policy) *progress {
+	source := ""
+	if p != nil {
+		source = p.Source
+	}
 	show := &progress{ui: a.ui, format: out.stdout}
 	if out.stdout == "text" {
-		show.stream = report.NewStream(a.ui.out, report.TextOptions{
-			Width: a.ui.textWidth(), Color: a.ui.color, Verbose: f.verbose, Quiet: f.quiet,
-		})
+		show.stream = report.NewStream(a.ui.out, a.textOptions(f))
 		// A failing standard output is remembered by a.ui.out. Nothing is written
 		// before there is something to say: no image, no title.
-		show.title = sync.OnceFunc(func() { _ = show.stream.Start(report.Subject{Image: p.Image}, p.Source) })
+		show.title = sync.OnceFunc(func() { _ = show.stream.Start(report.Subject{Image: s.Image, Container: s.Container}, source) })
 	} else {
-		source := "the built-in policy"
-		if p.Source != "" {
-			source = "policy " + p.Source
+		under := "the built-in policy"
+		if source != "" {
+			under = "policy " + source
 		}
-		a.ui.note("verifying image %s under %s", p.Image, source)
-	}
-	if len(f.only)+len(f.skip) > 0 {
-		a.ui.note("only a part of the checks was asked for, and the verdict covers only that part")
+		a.ui.note("verifying %s under %s", s, under)
 	}
 	return show
 }
@@ -52,17 +52,37 @@ func (s *progress) event(e verify.Event) {
 }
 
 func (s *progress) finish(r report.Report) {
-	switch s.format {
-	case "text":
+	if s.format == "text" {
 		s.title()
 		_ = s.stream.Finish(r.Results[0])
 		return
-	case "json":
-		_ = report.JSON(s.ui.out, r)
-	case "junit":
-		_ = report.JUnit(s.ui.out, r)
 	}
+	s.ui.machine(s.format, r)
 	s.ui.note("%s", report.Headline(r.Results[0]))
+}
+
+// machine writes the report to standard output in a format for programs. A
+// failing standard output is remembered by the ui.
+func (u *ui) machine(format string, r report.Report) {
+	for _, f := range formats {
+		if f.name == format {
+			_ = f.render(u.out, r)
+		}
+	}
+}
+
+// total closes a report on several subjects.
+func (u *ui) total(out outputs, r report.Report, asked int) {
+	line := report.Total(r)
+	if missing := asked - len(r.Results); missing > 0 {
+		line += fmt.Sprintf(", %d could not be verified", missing)
+	}
+	if out.stdout == "text" {
+		_, _ = fmt.Fprintf(u.out, "\n%s\n", line)
+		return
+	}
+	u.machine(out.stdout, r)
+	u.note("%s", line)
 }
 
 func waiting(pending []check.Section) string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,9 @@ const policyFile = "tightship.yaml"
 
 type verifyFlags struct {
 	policy, runtime           string
+	containers, labels        []string
+	all                       bool
+	parallel                  int
 	only, skip, output        []string
 	timeout                   time.Duration
 	fullScale, quiet, verbose bool
@@ -29,8 +33,8 @@ type verifyFlags struct {
 func (a *app) verifyCommand() *cobra.Command {
 	var f verifyFlags
 	c := &cobra.Command{
-		Use:   "verify [IMAGE]",
-		Short: "Prove that an image, started under the policy, is tight",
+		Use:   "verify [IMAGE...]",
+		Short: "Prove that an image or a container is tight",
 		Long: `Start IMAGE under the policy, attack its hardening from inside, and say of every
 protection whether it held, is broken, or could not be measured.
 
@@ -38,13 +42,23 @@ Without IMAGE the policy's image is used. The policy is ./tightship.yaml if that
 file exists, else the built-in one, which is the hardened baseline itself. What
 the image would normally start is never started.
 
+With --container a container that is there is verified, whether it runs or not:
+one that somebody started, or one made for the purpose with docker create. It is
+never entered, paused or changed. A twin with the same settings is attacked in its
+place, and the kernel's account of the two is compared. Without --policy, what
+differs from one container to the next (its uid, how much memory, where its
+workspace is) is taken from what it declares; the bar stays.
+
+Several images and containers are verified side by side and make one report.
+
 The exit code is 0 when everything is proven, 1 when at least one check failed,
 2 when none failed but one could not be measured, and 3 when the verification
 could not run. Interrupted, it removes everything it created and exits with 130.`,
 		Example: `  tightship verify my-agent:latest
   tightship verify --policy strict.yaml -o json=report.json -o junit=junit.xml
-  tightship verify my-agent:latest --only 'fs.*,limits.pids'`,
-		Args: maxArgs(1, "image"),
+  tightship verify my-agent:latest --only 'fs.*,limits.pids'
+  docker create --name x --read-only --cap-drop ALL … && tightship verify --container x
+  tightship verify --all --label com.docker.compose.project=shop`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.runVerify(c.Context(), f, args)
 		},
@@ -52,6 +66,10 @@ could not run. Interrupted, it removes everything it created and exits with 130.
 	}
 	fl := c.Flags()
 	fl.StringVar(&f.policy, "policy", "", "policy `FILE` (default ./"+policyFile+" if it exists, else the built-in policy)")
+	fl.StringArrayVar(&f.containers, "container", nil, "verify the container of this `NAME` or ID (repeatable)")
+	fl.BoolVar(&f.all, "all", false, "verify every container that the engine holds, running or not")
+	fl.StringArrayVar(&f.labels, "label", nil, "of --all, only those with this label: `KEY[=VALUE]` (repeatable)")
+	fl.IntVar(&f.parallel, "parallel", 0, "verify at most `N` at once (default two for each core)")
 	fl.StringVar(&f.runtime, "runtime", "", "OCI runtime `NAME`, in place of the policy's")
 	fl.StringSliceVar(&f.only, "only", nil, "run only these `CHECKS`: IDs or patterns like 'fs.*' (repeatable)")
 	fl.StringSliceVar(&f.skip, "skip", nil, "leave these `CHECKS` out (repeatable)")
@@ -78,15 +96,18 @@ func (a *app) runVerify(ctx context.Context, f verifyFlags, args []string) error
 	if err != nil {
 		return err
 	}
-	p, err := a.policy(f.policy)
+	if err := f.checkSubjects(); err != nil {
+		return err
+	}
+	p, err := a.applicable(f, args)
 	if err != nil {
 		return err
 	}
-	if len(args) > 0 {
-		p.Image = args[0]
-	}
-	if p.Image == "" {
-		return withHint(errors.New("no image to verify"), "name one: `tightship verify IMAGE`, or as `image:` in the policy")
+	if len(args) == 0 && !f.containersOnly(args) {
+		if p.Image == "" {
+			return withHint(errors.New("no image to verify"), "name one: `tightship verify IMAGE`, or as `image:` in the policy")
+		}
+		args = []string{p.Image}
 	}
 	if f.runtime != "" {
 		p.Runtime = f.runtime
@@ -94,7 +115,7 @@ func (a *app) runVerify(ctx context.Context, f verifyFlags, args []string) error
 	if err := out.check(); err != nil {
 		return err
 	}
-	return a.verifyInto(ctx, out, f, p)
+	return a.verifyInto(ctx, out, f, p, args)
 }
 
 // policy loads the named policy, or the one that applies when none is named.
@@ -121,7 +142,7 @@ func (a *app) policy(path string) (*policy.Policy, error) {
 	return p, p.ValidateChecks(known, near)
 }
 
-func (a *app) verifyInto(ctx context.Context, out outputs, f verifyFlags, p *policy.Policy) error {
+func (a *app) verifyInto(ctx context.Context, out outputs, f verifyFlags, p *policy.Policy, images []string) error {
 	a.ui.startStatus("waiting for: the engine")
 	defer a.ui.stopStatus()
 	eng, err := a.newEngine(ctx)
@@ -137,27 +158,40 @@ func (a *app) verifyInto(ctx context.Context, out outputs, f verifyFlags, p *pol
 	if err != nil {
 		return err
 	}
-	show := a.newProgress(out, f, p)
-	a.ui.setStatus("waiting for: the first containers")
-	result, err := a.verify(ctx, eng, verify.Options{
-		Policy: p, Guest: guest, Only: f.only, Skip: f.skip,
-		FullScale: f.fullScale, Timeout: f.timeout,
-		Progress: func(e verify.Event) {
-			if ctx.Err() == nil { // what an interruption cut off is no result
-				show.event(e)
-			}
-		},
-	})
-	a.ui.stopStatus()
-	if errors.Is(err, verify.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) && hint(err) == "" {
-		return withHint(err, "allow more time with --timeout, or see whether the engine still answers: `docker info`")
-	}
-	finished := ctx.Err() == nil && len(result.Checks) > 0
-	if err != nil && !(finished && errors.Is(err, verify.ErrLeft)) {
+	subjects, err := f.subjects(ctx, eng, images)
+	if err != nil {
 		return err
 	}
+	o := verify.Options{Policy: p, Guest: guest, Only: f.only, Skip: f.skip, FullScale: f.fullScale, Timeout: f.timeout}
+	if len(f.only)+len(f.skip) > 0 {
+		a.ui.note("only a part of the checks was asked for, and the verdict covers only that part")
+	}
+	if len(subjects) > 1 {
+		r, err := a.several(ctx, eng, subjects, out, f, o)
+		if ctx.Err() != nil || len(r.Results) == 0 {
+			return cmp.Or(context.Cause(ctx), error(verdict(exitError)))
+		}
+		err2 := a.deliver(out, func(r report.Report) { a.ui.total(out, r, len(subjects)) }, r)
+		if err != nil {
+			return verdict(exitError)
+		}
+		return err2
+	}
+	show := a.newProgress(out, f, subjects[0], p)
+	a.ui.setStatus("waiting for: the first containers")
+	o.Progress = func(e verify.Event) {
+		if ctx.Err() == nil { // what an interruption cut off is no result
+			show.event(e)
+		}
+	}
+	result, err := a.verify(ctx, eng, subjects[0], o)
+	a.ui.stopStatus()
+	if err != nil && (ctx.Err() != nil || !whole(result, err)) {
+		return timedOut(err)
+	}
 	// What could not be removed does not take the report away, only the exit code.
-	if derr := a.deliver(out, show, result); err == nil {
+	r := report.Report{Schema: report.Schema, Results: []report.Result{result}}
+	if derr := a.deliver(out, show.finish, r); err == nil {
 		return derr
 	}
 	return err
@@ -165,14 +199,13 @@ func (a *app) verifyInto(ctx context.Context, out outputs, f verifyFlags, p *pol
 
 // deliver writes the report everywhere it should go. A report that cannot be
 // written somewhere is shown: the run that made it may have been a long one.
-func (a *app) deliver(out outputs, show *progress, result report.Result) error {
-	r := report.Report{Schema: report.Schema, Results: []report.Result{result}}
-	show.finish(r)
+func (a *app) deliver(out outputs, show func(report.Report), r report.Report) error {
+	show(r)
 	lost := false
 	for _, s := range out.files {
 		if err := s.write(r); err != nil {
 			lost = true
-			a.ui.error(withHint(fmt.Errorf("cannot write %s: %w", s.name, cause(err)), "the verification itself ended; its verdict is: %s", report.Headline(result)))
+			a.ui.error(withHint(fmt.Errorf("cannot write %s: %w", s.name, cause(err)), "the verification itself ended; its verdict is: %s", report.Total(r)))
 		}
 	}
 	shown := out.stdout == "text" && a.ui.out.err == nil
@@ -185,11 +218,20 @@ func (a *app) deliver(out outputs, show *progress, result report.Result) error {
 	if lost {
 		return verdict(exitError)
 	}
-	switch report.Outcome(result.Summary) {
-	case "proven":
-		return nil
-	case "failed":
-		return verdict(exitFailed)
+	return exitFor(r)
+}
+
+// exitFor is the verdict on all results together: the worst of them.
+func exitFor(r report.Report) error {
+	worst := error(nil)
+	for _, result := range r.Results {
+		switch report.Outcome(result.Summary) {
+		case "proven":
+		case "failed":
+			return verdict(exitFailed)
+		default:
+			worst = verdict(exitInconclusive)
+		}
 	}
-	return verdict(exitInconclusive)
+	return worst
 }

@@ -16,7 +16,7 @@ func newApp() *app {
 		newEngine: func(ctx context.Context) (engine.Engine, error) {
 			return docker.New(ctx, docker.Options{}) // DOCKER_HOST names another host
 		},
-		verify:     verify.Image,
+		verify:     verify.One,
 		clean:      verify.Clean,
 		catalogue:  check.Catalogue,
 		guest:      findGuest,

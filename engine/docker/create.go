@@ -29,6 +29,9 @@ func (e *Engine) Create(ctx context.Context, name string, c spec.Container) (str
 	if err := checkRef(c.Image); err != nil {
 		return "", err
 	}
+	if c.Record != nil {
+		return e.createCopy(ctx, name, c)
+	}
 	config, host, err := translate(c)
 	if err != nil {
 		return "", fmt.Errorf("docker: create: %w", err)
@@ -37,12 +40,9 @@ func (e *Engine) Create(ctx context.Context, name string, c spec.Container) (str
 	err = e.do(ctx, "create", nil, func(ctx context.Context) (err error) {
 		created, err = e.cli.ContainerCreate(ctx, client.ContainerCreateOptions{Name: name, Config: config, HostConfig: host})
 		if err == nil {
-			return checkID(created.ID)
+			err = checkID(created.ID)
 		}
-		if recordOf(ctx).status == 404 && strings.Contains(strings.ToLower(err.Error()), "no such image") {
-			return fmt.Errorf("%w: %s", engine.ErrNoImage, c.Image)
-		}
-		return redact(err, c.Env)
+		return refusal(ctx, err, c)
 	})
 	if err != nil {
 		return "", err
@@ -51,6 +51,17 @@ func (e *Engine) Create(ctx context.Context, name string, c spec.Container) (str
 		e.warnings.Store(created.ID, created.Warnings)
 	}
 	return created.ID, nil
+}
+
+// refusal says why a container was not made, nil when it was.
+func refusal(ctx context.Context, err error, c spec.Container) error {
+	if err == nil {
+		return nil
+	}
+	if recordOf(ctx).status == 404 && strings.Contains(strings.ToLower(err.Error()), "no such image") {
+		return fmt.Errorf("%w: %s", engine.ErrNoImage, c.Image)
+	}
+	return redact(err, c.Env)
 }
 
 // redact takes values of the environment out of what the engine complains

@@ -128,8 +128,20 @@ func cutOption(o string) (key, value string, given bool) {
 func declaredTmpfs(host *container.HostConfig, podman bool) map[string]spec.Tmpfs {
 	out := map[string]spec.Tmpfs{}
 	start := spec.Tmpfs{Exec: podman} // Podman's tmpfs is nosuid and nodev only
+	for target, options := range tmpfsGiven(host) {
+		out[target] = parseTmpfs(options, start)
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// tmpfsGiven is the options that each tmpfs was asked for with, by clean target.
+func tmpfsGiven(host *container.HostConfig) map[string]string {
+	out := map[string]string{}
 	for target, options := range host.Tmpfs {
-		out[path.Clean(target)] = parseTmpfs(options, start)
+		out[path.Clean(target)] = options
 	}
 	for _, m := range host.Mounts {
 		if m.Type != mount.TypeTmpfs {
@@ -147,10 +159,7 @@ func declaredTmpfs(host *container.HostConfig, podman bool) map[string]spec.Tmpf
 				options = append(options, fmt.Sprintf("mode=%o", o.Mode))
 			}
 		}
-		out[path.Clean(m.Target)] = parseTmpfs(strings.Join(options, ","), start)
-	}
-	if len(out) == 0 {
-		return nil
+		out[path.Clean(m.Target)] = strings.Join(options, ",")
 	}
 	return out
 }

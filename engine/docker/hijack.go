@@ -29,20 +29,12 @@ func (e *Engine) hijack(ctx context.Context, route string, query url.Values, req
 			return nil, nil, err
 		}
 	}
-	target := url.URL{
-		Scheme: "http", Host: client.DummyHost, RawQuery: query.Encode(),
-		Path: path.Join("/", e.dialer.basePath, "v"+e.cli.ClientVersion(), route),
-	}
-	if e.dialer.network == "tcp" {
-		target.Host = e.dialer.address
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(content))
+	req, err := e.request(ctx, route, query, content)
 	if err != nil {
 		return nil, nil, err
 	}
 	req.Header.Set("Connection", "Upgrade")
 	req.Header.Set("Upgrade", "tcp")
-	req.Header.Set("Content-Type", "application/json")
 
 	conn, err := e.dialer.dial(ctx)
 	if err != nil {
@@ -58,6 +50,36 @@ func (e *Engine) hijack(ctx context.Context, route string, query url.Values, req
 		return nil, nil, err
 	}
 	return conn, br, nil
+}
+
+// request is a POST that the client library has no call for.
+func (e *Engine) request(ctx context.Context, route string, query url.Values, content []byte) (*http.Request, error) {
+	target := url.URL{
+		Scheme: "http", Host: client.DummyHost, RawQuery: query.Encode(),
+		Path: path.Join("/", e.dialer.basePath, "v"+e.cli.ClientVersion(), route),
+	}
+	if e.dialer.network == "tcp" {
+		target.Host = e.dialer.address
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(content))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	return req, nil
+}
+
+// refused reads an error answer.
+func refused(status int, body io.Reader) error {
+	data, err := io.ReadAll(body)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	var answer struct{ Message string }
+	if json.Unmarshal(data, &answer) != nil || answer.Message == "" {
+		answer.Message = strings.TrimSpace(string(data))
+	}
+	return &apiError{status, answer.Message}
 }
 
 func upgrade(ctx context.Context, conn net.Conn, req *http.Request) (*bufio.Reader, error) {
@@ -78,18 +100,10 @@ func upgrade(ctx context.Context, conn net.Conn, req *http.Request) (*bufio.Read
 		bounded.unbounded = true
 		return br, nil
 	}
-	data, err := io.ReadAll(resp.Body)
-	if err != nil && err != io.EOF {
-		return nil, err
-	}
-	var answer struct{ Message string }
-	if json.Unmarshal(data, &answer) != nil || answer.Message == "" {
-		answer.Message = strings.TrimSpace(string(data))
-	}
 	if resp.StatusCode < 400 {
 		return nil, fmt.Errorf("status %d instead of a stream", resp.StatusCode)
 	}
-	return nil, &apiError{resp.StatusCode, answer.Message}
+	return nil, refused(resp.StatusCode, resp.Body)
 }
 
 // boundedReader ends after a number of bytes until that is lifted.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
@@ -17,9 +18,10 @@ func (e *Engine) Inspect(ctx context.Context, id string) (engine.State, error) {
 		return engine.State{}, err
 	}
 	var in container.InspectResponse
+	var record []byte
 	err := e.do(ctx, "inspect", engine.ErrNoContainer, func(ctx context.Context) error {
 		r, err := e.cli.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
-		in = r.Container
+		in, record = r.Container, r.Raw
 		if err != nil {
 			return err
 		}
@@ -30,6 +32,9 @@ func (e *Engine) Inspect(ctx context.Context, id string) (engine.State, error) {
 	}
 	out := engine.State{
 		ID:        in.ID,
+		Name:      strings.TrimPrefix(in.Name, "/"),
+		Image:     in.Image,
+		Record:    record,
 		Running:   in.State.Running,
 		ExitCode:  in.State.ExitCode,
 		OOMKilled: in.State.OOMKilled,

@@ -1,0 +1,230 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"strings"
+
+	"github.com/moby/sys/user"
+	"golang.org/x/sys/unix"
+
+	"github.com/tightship-dev/tightship/check"
+	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/kernel"
+	"github.com/tightship-dev/tightship/policy"
+	"github.com/tightship-dev/tightship/spec"
+)
+
+// Somebody's container is never entered, paused or changed. Its settings are
+// read from the engine and its state from the host's kernel; what is attacked
+// is a twin with the same settings, and the two are compared (the drift.*
+// checks). The twin shares nothing with the original that could be harmed:
+// volumes and writable host paths become empty stand-ins, and another
+// container's namespaces are not joined.
+
+// Errors about the container to verify.
+var (
+	// ErrNoCopies says that the engine cannot make a container like another.
+	ErrNoCopies = errors.New("this engine holds no containers of others")
+	// ErrOwnTwin says that the container to verify is one that a verification made.
+	ErrOwnTwin = errors.New("this is a twin that tightship made")
+)
+
+// original is the container that the twins stand in for.
+type original struct {
+	eng    engine.Copier
+	state  engine.State
+	kernel *kernel.State // nil when it could not be read; note says why
+	note   string
+	host   map[string]string // the namespaces of the host's first process
+	// notShared is what the twin has in another way, one sentence each.
+	notShared []string
+	// ask says that no policy named the user.
+	ask bool
+}
+
+// find reads the container and, where o has no policy, derives one from it.
+func (r *run) find(ctx context.Context, ref string) error {
+	copier, ok := r.eng.(engine.Copier)
+	if !ok {
+		return fmt.Errorf("%w: %s", ErrNoCopies, r.info.Name)
+	}
+	st, err := copier.Inspect(ctx, ref)
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, ref)
+	}
+	if st.Record == nil || st.Image == "" {
+		return fmt.Errorf("%w: container %s has no record or no image", engine.ErrBadAnswer, ref)
+	}
+	if _, ours := st.Declared.Labels[engine.Label]; ours {
+		return fmt.Errorf("%w: %s", ErrOwnTwin, ref)
+	}
+	o := &original{eng: copier, state: st, ask: r.opts.Policy == nil}
+	p := policy.ForContainer(st.Declared)
+	if r.opts.Policy != nil {
+		given := *r.opts.Policy
+		p = &given
+		if want := given.Runtime; want != "" && !o.runs(want, r.info.Runtime) {
+			o.notShared = append(o.notShared, fmt.Sprintf("the policy asks for runtime %s, and the container runs under %s", want, st.Declared.Runtime))
+		}
+		p.Image, p.Runtime = st.Declared.Image, st.Declared.Runtime
+	}
+	r.opts.Policy, r.original = p, o
+	switch {
+	case !st.Running:
+		o.note = "it is not running"
+	case !r.info.Local:
+		o.note = "the engine runs on another host"
+	default:
+		o.kernel, o.note = process(st)
+		o.host = hostNamespaces()
+	}
+	return nil
+}
+
+// runs says whether the container's runtime is the one of that name.
+func (o *original) runs(name, byDefault string) bool {
+	have := o.state.Declared.Runtime
+	return have == name || have == "" && byDefault == name
+}
+
+// hostNamespaces is those of the host's first process, and our own where we may
+// not look at that one's.
+func hostNamespaces() map[string]string {
+	host := map[string]string{}
+	for _, pid := range []int{os.Getpid(), 1} {
+		if k, err := kernel.Read(pid); err == nil {
+			maps.Copy(host, k.Namespaces)
+		}
+	}
+	return host
+}
+
+// process reads what the kernel says of the process that the engine names. One
+// that is not in the container's cgroup is another kernel's, whose numbers mean
+// other processes here.
+func process(st engine.State) (*kernel.State, string) {
+	k, err := kernel.Read(st.PID)
+	if err != nil {
+		return nil, err.Error()
+	}
+	if !strings.Contains(k.Cgroup.Path, st.ID) {
+		return nil, "the process of that number here is not in the container's cgroup"
+	}
+	return k, ""
+}
+
+// standIn is an empty volume in place of one that the twin must not share.
+type standIn struct {
+	volume, target string
+	uid, gid       int64
+	mode           int64
+}
+
+// launch derives what the twins are made from: the original's settings with
+// nothing shared. The stand-ins' names hold the run's ID.
+func (r *run) launch() spec.Container {
+	o := r.original
+	c := o.state.Declared.Clone()
+	c.Record, c.Image = o.state.Record, r.image.ID
+	for _, ns := range []struct {
+		name  string
+		mode  *string
+		apart string
+	}{{"network", &c.Network, "none"}, {"pid", &c.PIDMode, ""}, {"ipc", &c.IPCMode, "private"}} {
+		if strings.HasPrefix(*ns.mode, "container:") {
+			o.notShared = append(o.notShared, fmt.Sprintf("the %s namespace of %s is not joined", ns.name, *ns.mode))
+			*ns.mode = ns.apart
+		}
+	}
+	var mounts []spec.Mount
+	for _, m := range c.Mounts {
+		switch {
+		case m.Kind == spec.Bind && m.ReadOnly:
+			mounts = append(mounts, m)
+		case m.Kind == spec.Bind && r.isFile(m.Source):
+			o.notShared = append(o.notShared, fmt.Sprintf("the file %s is not mounted at %s", m.Source, m.Target))
+		case m.Kind == spec.Bind, m.Kind == spec.Volume:
+			s := r.standIn(m)
+			r.standIns = append(r.standIns, s)
+			o.notShared = append(o.notShared, fmt.Sprintf("an empty volume stands in for %s at %s", m.Source, m.Target))
+			mounts = append(mounts, spec.Mount{Kind: spec.Volume, Source: s.volume, Target: m.Target, ReadOnly: m.ReadOnly})
+		default:
+			o.notShared = append(o.notShared, fmt.Sprintf("the %s at %s is not mounted", m.Kind, m.Target))
+		}
+	}
+	c.Mounts = mounts
+	return c
+}
+
+func (r *run) isFile(path string) bool {
+	if !r.info.Local {
+		return false
+	}
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
+}
+
+// standIn has the owner and the mode of what it stands in for, where this host
+// shows them.
+func (r *run) standIn(m spec.Mount) standIn {
+	s := standIn{volume: fmt.Sprintf("%s-standin-%d", r.prefix(), len(r.standIns)), target: m.Target, mode: 0o755}
+	if m.Kind == spec.Bind && r.info.Local {
+		var st unix.Stat_t
+		if unix.Stat(m.Source, &st) == nil {
+			s.uid, s.gid, s.mode = int64(st.Uid), int64(st.Gid), int64(st.Mode&0o777)
+			return s
+		}
+	}
+	if m.Target == r.workspace() {
+		s.uid, s.gid = -1, -1 // the user's, who may not be known yet
+	}
+	return s
+}
+
+// resolve finds out who the container runs as, from the image's own files in a
+// twin. An id that is below the bar is not taken over.
+func (r *run) resolve(ctx context.Context, twin string) error {
+	o := r.original
+	read := func(path string) (io.Reader, error) {
+		data, err := o.eng.ReadFile(ctx, twin, path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("reading the image's %s: %w", path, err)
+		}
+		return bytes.NewReader(data), nil
+	}
+	passwd, err := read("/etc/passwd")
+	if err != nil {
+		return err
+	}
+	group, err := read("/etc/group")
+	if err != nil {
+		return err
+	}
+	u, err := user.GetExecUser(o.state.Declared.User, nil, passwd, group)
+	if err != nil {
+		// The engine would not start it either, and says so better.
+		return nil
+	}
+	if u.Uid != 0 {
+		r.opts.Policy.User.UID = int64(u.Uid)
+	}
+	if u.Gid != 0 {
+		r.opts.Policy.User.GID = int64(u.Gid)
+	}
+	return nil
+}
+
+// account is what the judges are told of the original.
+func (o *original) account() *check.Original {
+	return &check.Original{
+		Running: o.state.Running, Declared: o.state.Declared, Other: o.state.Other,
+		Kernel: o.kernel, KernelNote: o.note, Host: o.host, NotShared: o.notShared,
+	}
+}
