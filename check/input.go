@@ -25,7 +25,7 @@ type Input struct {
 	LeftOut int
 	// Original is the container that the twins stand in for; nil when an image is
 	// verified.
-	Original *Original
+	Original *Original `json:"-"`
 }
 
 // Original is the accounts of somebody else's container.
@@ -66,9 +66,9 @@ type TwinState struct {
 	// original's, and CopiedOther the same for Other. Process is what the host's
 	// kernel says of the process that the engine names, also where that is a
 	// runtime's sandbox.
-	Copied      spec.Container
-	CopiedOther []string
-	Process     *kernel.State
+	Copied      spec.Container `json:"-"`
+	CopiedOther []string       `json:"-"`
+	Process     *kernel.State  `json:"-"`
 	// FullScale says that the exhaustion twin kept its declared sizes.
 	FullScale bool
 }

@@ -303,6 +303,9 @@ func TestJudges(t *testing.T) {
 		covered[c.ID][row.want] = true
 	}
 	for _, c := range check.Catalogue() {
+		if c.Section == check.Drift {
+			continue // TestJudgesDrift
+		}
 		if !covered[c.ID][fail] || !covered[c.ID][open] && c.ID != "limits.swap" {
 			t.Errorf("%s lacks a row that fails or one that leaves it open", c.ID)
 		}

@@ -260,7 +260,7 @@ func TestDrift(t *testing.T) {
 			inside(t, pid, "mount", "-o", "remount,exec,nosuid,nodev", "/tmp")
 		}, "drift.mounts"},
 		{"root made writable", func(t *testing.T, _, pid string) { inside(t, pid, "mount", "-o", "remount,rw,bind", "/") }, "drift.mounts"},
-		{"a mask taken away", func(t *testing.T, _, pid string) { inside(t, pid, "umount", "/proc/keys") }, "drift.mounts"},
+		{"a mask taken away", func(t *testing.T, _, pid string) { inside(t, pid, "umount", "/proc/sys") }, "drift.mounts"},
 		{"something mounted", func(t *testing.T, _, pid string) { inside(t, pid, "mount", "-t", "tmpfs", "x", "/mnt") }, "drift.mounts"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

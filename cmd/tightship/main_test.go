@@ -126,6 +126,10 @@ func fakeVerify(ctx context.Context, mode string, s verify.Subject, o verify.Opt
 	case "inconclusive":
 		last.Verdict, last.Reason = "inconclusive", "the twin did not start"
 		r.Summary = report.Summary{Pass: 1, Inconclusive: 1, Verdict: "inconclusive"}
+	case "second-gone":
+		if s.Image == "two" {
+			return report.Result{}, engine.ErrNoImage
+		}
 	case "no-image":
 		return r, fmt.Errorf("%s: %w", s.Image, engine.ErrNoImage)
 	case "late":
