@@ -48,7 +48,9 @@ func TestFakeIsProven(t *testing.T) {
 	}
 	var want []string
 	for _, s := range check.Sections {
-		want = append(want, string(s))
+		if s != check.Drift { // of containers only
+			want = append(want, string(s))
+		}
 	}
 	if !slices.Equal(sections, want) {
 		t.Errorf("announced %v", sections)
