@@ -45,12 +45,13 @@ func (c *copier) Inspect(ctx context.Context, id string) (engine.State, error) {
 		return c.theirs, c.call(ctx)
 	}
 	st, err := c.fake.Inspect(ctx, id)
-	if st.Declared.Record == nil && c.specs[id].Record != nil {
-		// A copy declares what it was made from.
-		entry := st.Declared
-		st.Declared = c.theirs.Declared.Clone()
-		st.Declared.Mounts = entry.Mounts
-	}
+	c.locked(func() {
+		if c.specs[id].Record != nil { // a copy declares what it was made from
+			mounts := st.Declared.Mounts
+			st.Declared = c.theirs.Declared.Clone()
+			st.Declared.Mounts = mounts
+		}
+	})
 	return st, err
 }
 
