@@ -87,6 +87,7 @@ func verify(ctx context.Context, eng engine.Engine, container string, o Options)
 	if err != nil {
 		return res, err
 	}
+	res.RunID = r.lock.id // also beside an error: it names what may be left
 	err = r.measure(ctx)
 	left := r.clean(ctx)
 	r.lock.release(left != nil)
