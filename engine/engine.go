@@ -102,6 +102,10 @@ type Copier interface {
 	// not, by name. Labels, each KEY or KEY=VALUE, must all be there.
 	Containers(ctx context.Context, labels []string) ([]Reference, error)
 
+	// Request is what Create would ask of the engine for c, less the name: two
+	// containers with the same request are alike in every setting.
+	Request(c spec.Container) ([]byte, error)
+
 	// ReadFile reads a small file of a container that need not run. The error
 	// wraps fs.ErrNotExist where there is none.
 	ReadFile(ctx context.Context, id, path string) ([]byte, error)

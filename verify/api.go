@@ -27,6 +27,9 @@ type Options struct {
 	// Weaken alters the settings of every twin just before it is created, while
 	// the policy stays as it is: how a mutation is applied. May be nil.
 	Weaken func(*spec.Container)
+	// Twins is shared by verifications that may use each other's twins; nil shares
+	// nothing.
+	Twins *Twins
 	// Now is the clock, for the dates of accepted checks; nil is time.Now.
 	Now func() time.Time
 }

@@ -221,6 +221,14 @@ func (r *run) resolve(ctx context.Context, twin string) error {
 	return nil
 }
 
+// judgeOriginal has the main twin stand for the original: what is judged is that
+// one's settings. That the twin has the same ones is for drift.settings to say.
+func (r *run) judgeOriginal(main *check.TwinState) {
+	if r.original != nil {
+		main.Declared, main.Other = r.original.state.Declared, r.original.state.Other
+	}
+}
+
 // account is what the judges are told of the original.
 func (o *original) account() *check.Original {
 	return &check.Original{

@@ -70,6 +70,8 @@ func (c *copier) ReadFile(ctx context.Context, id, path string) ([]byte, error) 
 	return []byte(data), c.call(ctx)
 }
 
+func (c *copier) Request(s spec.Container) ([]byte, error) { return json.Marshal(s) }
+
 func (c *copier) options() Options {
 	o := c.fake.options()
 	o.Policy = nil

@@ -77,10 +77,8 @@ func (r *run) look(ctx context.Context, id string, name check.Twin) error {
 		r.looked[name] = true
 		state.Declared, state.Other, state.Kernel = st.Declared, st.Other, k
 		state.Copied, state.CopiedOther, state.Process = st.Declared, st.Other, proc
-		if r.original != nil && name == check.Main {
-			// What is judged is the original's settings; that the twin has the same
-			// ones is for drift.settings to say.
-			state.Declared, state.Other = r.original.state.Declared, r.original.state.Other
+		if name == check.Main {
+			r.judgeOriginal(state)
 		}
 		if k == nil {
 			state.KernelNote = note

@@ -51,6 +51,7 @@ type run struct {
 	results map[string]check.Result
 	next    int // index in check.Sections of the next section to announce
 	cleaned bool
+	left    error // what could not be removed; wraps ErrLeft
 }
 
 // Image verifies an image under a policy. The error is nil whenever a verdict
@@ -88,18 +89,16 @@ func verify(ctx context.Context, eng engine.Engine, container string, o Options)
 		return res, err
 	}
 	res.RunID = r.lock.id // also beside an error: it names what may be left
-	err = r.measure(ctx)
-	left := r.clean(ctx)
-	r.lock.release(left != nil)
+	err = r.measured(ctx)
 	if ctx.Err() != nil {
 		// Whatever was seen by then was cut off, and is no result.
-		return res, errors.Join(context.Cause(ctx), left)
+		return res, errors.Join(context.Cause(ctx), r.left)
 	}
 	if err != nil {
-		return res, errors.Join(err, left)
+		return res, errors.Join(err, r.left)
 	}
 	r.progress(ctx)
-	return r.report(started), left
+	return r.report(started), r.left
 }
 
 // prepare settles everything that needs no container.

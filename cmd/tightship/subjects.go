@@ -77,6 +77,7 @@ func (a *app) several(ctx context.Context, eng engine.Engine, subjects []verify.
 	if parallel == 0 {
 		parallel = 2 * runtime.NumCPU()
 	}
+	o.Twins = &verify.Twins{}
 	var failed error
 	n := 0
 	status := func() { a.ui.setStatus(fmt.Sprintf("%d of %d verified", n, len(subjects))) }

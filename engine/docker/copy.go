@@ -37,6 +37,18 @@ func (o object) set(key string, value any) error {
 	return nil
 }
 
+// Request is the body of the call that makes a container.
+func (e *Engine) Request(c spec.Container) ([]byte, error) {
+	if c.Record != nil {
+		return copied(c, e.podman)
+	}
+	config, host, err := translate(c)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal([]any{config, host})
+}
+
 func (e *Engine) createCopy(ctx context.Context, name string, c spec.Container) (string, error) {
 	content, err := copied(c, e.podman)
 	if err != nil {
