@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -43,12 +44,18 @@ func main() {
 			verify, append(docker, *image, "sh", "-c", commands), *runs, "at most 2.5"},
 		{"28 behaviours as 28 docker runs", "verify",
 			[]string{filepath.Join("bench", "plain.sh"), *image}, verify, max(*runs/2, 1), "at least 10"},
+		{"verify --skip 'env.*' --runtime runsc", "docker run --rm --runtime runsc IMAGE true",
+			append(slices.Clone(verify), "--skip", "env.*", "--runtime", "runsc"),
+			[]string{"docker", "run", "--rm", "--runtime", "runsc", "--entrypoint", "", *image, "true"}, *runs, "at most 3"},
 	}
+	err := error(nil)
 	for _, c := range all {
-		if err := c.measure(); err != nil {
-			fmt.Fprintln(os.Stderr, "bench:", err)
-			os.Exit(1)
-		}
+		err = errors.Join(err, c.measure())
+	}
+	err = errors.Join(err, containers(*image, filepath.Join("bin", "tightship"), max(*runs/2, 1)))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
 	}
 }
 
