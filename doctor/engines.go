@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -58,8 +59,10 @@ func (x *exam) silent(id string, e Engine) {
 	switch {
 	case errors.Is(e.Err, engine.ErrPermission):
 		add("permission denied at "+place(e), x.permission(e)...)
+	case errors.Is(e.Err, engine.ErrVersion) && x.APIVersion != "":
+		add("no common API version at "+place(e)+": "+why, append([]Step{say("DOCKER_API_VERSION is " + x.APIVersion + ":")}, run("unset DOCKER_API_VERSION")...)...)
 	case errors.Is(e.Err, engine.ErrVersion):
-		add("too old at "+place(e)+": "+why, append([]Step{say("install Docker 20.10 or newer, or Podman 4; if DOCKER_API_VERSION is set, unset it")},
+		add("too old at "+place(e)+": "+why, append([]Step{say("install Docker 20.10 or newer, or Podman 4:")},
 			x.either([]string{"sudo apt-get install -y docker.io"}, []string{"sudo dnf install -y moby-engine"})...)...)
 	case e.From == "DOCKER_HOST":
 		steps := []Step{say("start the engine there; or, to use one of this machine:")}
@@ -85,7 +88,7 @@ func reason(e Engine) string {
 		engine.ErrVersion.Error() + ": ", engine.ErrBadAnswer.Error() + ": ", bare(e.Host) + ": ", bare(e.Host) + " "} {
 		s = strings.TrimPrefix(s, before)
 	}
-	return report.Sanitize(s, maxText)
+	return report.Sanitize(strings.TrimSuffix(s, ": "+context.DeadlineExceeded.Error()), maxText)
 }
 
 // sshTarget is what ssh calls the host of an ssh:// address.

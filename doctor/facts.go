@@ -17,6 +17,7 @@ type Facts struct {
 	Engines    []Engine
 	Programs   []Program
 	Self       Self
+	APIVersion string // DOCKER_API_VERSION, which fixes the version that is spoken
 	// Late is the groups of probes that did not end in time.
 	Late []string
 }

@@ -51,7 +51,7 @@ type Probes struct {
 
 // Look asks everything. It returns within a few times Limit, whatever hangs.
 func Look(ctx context.Context, p Probes) Facts {
-	f := Facts{Now: p.Now(), GOOS: p.GOOS, Arch: p.Arch, UID: p.UID, User: p.User}
+	f := Facts{Now: p.Now(), GOOS: p.GOOS, Arch: p.Arch, UID: p.UID, User: p.User, APIVersion: p.Getenv("DOCKER_API_VERSION")}
 	var mu sync.Mutex
 	late := func(what string) {
 		mu.Lock()

@@ -253,6 +253,11 @@ func TestSteps(t *testing.T) {
 			m.env["DOCKER_HOST"] = "ssh://me:pw@there:22"
 			m.engines["ssh://me:pw@there:22"] = fmt.Errorf("%w: ssh:// addresses are not supported", engine.ErrUnreachable)
 		}, "ssh -nNT -L /tmp/engine.sock:/var/run/docker.sock me@there", "pw@"},
+		{"API version fixed", func(m *fake) {
+			m.env["DOCKER_API_VERSION"] = "1.30"
+			m.engines[defaultHost] = fmt.Errorf("%w: API 1.30 was asked for", engine.ErrVersion)
+		}, "unset DOCKER_API_VERSION", "apt-get"},
+		{"no address", func(m *fake) { m.env["DOCKER_HOST"] = "rubbish" }, "nothing usable at rubbish (DOCKER_HOST)", "://rubbish"},
 		{"no engine there", func(m *fake) { m.engines[defaultHost] = fmt.Errorf("%w: rubbish", engine.ErrBadAnswer) }, "see what listens there", "apt-get"},
 		{"image missing", func(m *fake) { m.engines[defaultHost] = fakeEngine{info: dockerInfo()} }, "tightship image build", "name one of yours"},
 		{"plain TCP", func(m *fake) { m.env["DOCKER_HOST"] = "tcp://far:2375"; m.engines["tcp://far:2375"] = dockerInfo() }, "without TLS", "\x00"},

@@ -131,13 +131,10 @@ func contextHost(data []byte) string {
 // that anybody could have meant.
 func bare(host string) string {
 	u, err := url.Parse(host)
-	if err != nil {
+	if err != nil || u.Scheme == "" || u.Opaque != "" {
 		if _, rest, ok := strings.Cut(host, "@"); ok {
 			return rest
 		}
-		return host
-	}
-	if u.Opaque != "" {
 		return host
 	}
 	return u.Scheme + "://" + u.Host + u.Path
