@@ -36,8 +36,8 @@ type Host struct {
 
 	LSMs       []string // nil where it could not be told
 	Permissive bool     // SELinux is there and only logs
-	Overlay    string   // "yes", "no"
-	Seccomp    string   // "yes", "no"
+	Overlay    string   // "yes" or "no"
+	Seccomp    string   // "yes" or "no": filters
 	Core       string   // kernel.core_pattern
 	Mounts     []kernel.Mount
 }

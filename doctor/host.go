@@ -52,7 +52,7 @@ func (p Probes) host() Host {
 		Systemd: p.exists("/run/systemd/system"),
 		Core:    p.line("/proc/sys/kernel/core_pattern"),
 		Overlay: "no",
-		Seccomp: "no",
+		Seccomp: p.seccomp(),
 	}
 	release := p.read("/etc/os-release")
 	if release == nil {
@@ -69,13 +69,21 @@ func (p Probes) host() Host {
 	case hasFilesystem(known, "overlay"):
 		h.Overlay = "yes"
 	}
-	switch actions := p.line("/proc/sys/kernel/seccomp/actions_avail"); {
-	case slices.Contains(strings.Fields(actions), "errno"):
-		h.Seccomp = "yes"
-	case h.Kernel == "":
-		h.Seccomp = "" // no /proc, no answer
-	}
 	return h
+}
+
+// seccomp tells whether filters can be had. Where /proc/sys is masked, a kernel
+// that has seccomp may have it without filters.
+func (p Probes) seccomp() string {
+	actions := p.line("/proc/sys/kernel/seccomp/actions_avail")
+	status := p.line("/proc/self/status")
+	switch {
+	case slices.Contains(strings.Fields(actions), "errno"):
+		return "yes"
+	case actions != "", status != "" && !strings.Contains(status, "\nSeccomp:"):
+		return "no"
+	}
+	return ""
 }
 
 func (p Probes) userNS() UserNS {

@@ -129,6 +129,7 @@ func linux() fstest.MapFS {
 		"proc/self/ns/user":                       file(""),
 		"proc/self/mountinfo":                     file(v2Mounts),
 		"proc/self/cgroup":                        file("0::/user.slice/user-1000.slice/session-1.scope\n"),
+		"proc/self/status":                        file("Name:\tx\nSeccomp:\t0\n"),
 		"proc/meminfo":                            file("MemTotal:       16384000 kB\nMemFree: 1 kB\n"),
 		"proc/filesystems":                        file("nodev\tsysfs\nnodev\toverlay\n\text4\n"),
 		"sys/fs/cgroup/cgroup.controllers":        file("cpuset cpu io memory hugetlb pids\n"),

@@ -65,7 +65,8 @@ func TestMutations(t *testing.T) {
 		change []func(*fake)
 		want   map[string]Level
 	}{
-		{"kernel without seccomp", []func(*fake){gone("proc/sys/kernel/seccomp/actions_avail")}, map[string]Level{"machine.seccomp": Missing}},
+		{"kernel without seccomp", []func(*fake){gone("proc/sys/kernel/seccomp/actions_avail"), set("proc/self/status", "Name:\tx\n")}, map[string]Level{"machine.seccomp": Missing}},
+		{"seccomp hidden", []func(*fake){gone("proc/sys/kernel/seccomp/actions_avail")}, map[string]Level{"machine.seccomp": Note}},
 		{"seccomp cannot refuse", []func(*fake){set("proc/sys/kernel/seccomp/actions_avail", "allow trap")}, map[string]Level{"machine.seccomp": Missing}},
 		{"no overlay", []func(*fake){set("proc/filesystems", "ext4\n")}, map[string]Level{"machine.overlayfs": Note}},
 		{"file systems not shown", []func(*fake){gone("proc/filesystems")}, map[string]Level{"machine.overlayfs": Note}},
@@ -198,6 +199,13 @@ func TestWays(t *testing.T) {
 			i.Runtimes = []string{"crun"}
 			m.engines[defaultHost] = i
 		}, all},
+		{"Podman with crun on hybrid cgroups", func(m *fake) {
+			m.uid, m.denied, m.own = 0, nil, false
+			m.files["proc/self/mountinfo"], m.files["proc/cgroups"] = file(hybridMounts), file(v1Controllers)
+			i := podmanInfo() // as Podman 4.3 answers, started with --runtime
+			i.Runtime = "/usr/bin/crun"
+			m.engines[defaultHost] = i
+		}, []string{"podman runsc"}},
 		{"crun elsewhere", func(m *fake) {
 			m.programs["/usr/bin/crun"] = "crun version 1.24"
 		}, []string{"docker runc", "docker runsc", "oci crun", "oci runc", "oci runsc"}},

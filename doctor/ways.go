@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -122,7 +123,7 @@ func (x *exam) through(e Engine, name string) Way {
 		w.Detail = "the kvm platform is not used"
 	case isRunsc(name, p) && x.tooOld(p):
 		w.Detail = "runsc is too old"
-	case name == "crun" && e.Info.Local && x.Host.Cgroup.Version == "hybrid":
+	case (path.Base(name) == "crun" || path.Base(p.Path) == "crun") && e.Info.Local && x.Host.Cgroup.Version == "hybrid":
 		w.Detail = "crun refuses hybrid cgroups"
 	default:
 		w.Command = "tightship verify "
@@ -175,7 +176,7 @@ func (x *exam) image() string {
 func (x *exam) account(local bool) (readable bool, detail string) {
 	switch {
 	case !local:
-		return false, "attempts; not the kernel's account: its containers are not processes of this kernel"
+		return false, "attempts; not the kernel's account, which needs the engine's Unix socket on this very host"
 	case x.Self.Account:
 		return true, "attempts, and the kernel's account"
 	}
