@@ -3,9 +3,12 @@ package doctor
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -119,6 +122,7 @@ func TestMutations(t *testing.T) {
 			i.Programs["runsc"] = engine.Program{Path: "/tmp/runsc", Args: []string{"--oci-seccomp"}}
 		})}, map[string]Level{registered0: Missing}},
 		{"a shim", []func(*fake){info(func(i *engine.Info) { i.Programs["runsc"] = engine.Program{Type: "io.containerd.runsc.v1"} })}, map[string]Level{registered0: Note}},
+		{"a shim of something else", []func(*fake){info(func(i *engine.Info) { i.Programs["runsc"] = engine.Program{Type: "io.containerd.kata.v2"} })}, map[string]Level{"gvisor.runtime": Note}},
 		{"called otherwise", []func(*fake){info(func(i *engine.Info) {
 			delete(i.Programs, "runsc")
 			i.Runtimes, i.Programs["gvisor"] = []string{"runc", "gvisor"}, engine.Program{Path: "/usr/bin/runsc"}
@@ -206,6 +210,27 @@ func TestWays(t *testing.T) {
 			i.Runtime = "/usr/bin/crun"
 			m.engines[defaultHost] = i
 		}, []string{"podman runsc"}},
+		{"Podman elsewhere", func(m *fake) {
+			m.own = false
+			i := podmanInfo()
+			i.Local = false
+			m.engines[defaultHost] = i
+		}, []string{"podman crun"}},
+		{"no user namespaces", func(m *fake) { m.files["proc/sys/user/max_user_namespaces"] = file("0") }, all[:2]},
+		{"runsc is gone", func(m *fake) { delete(m.programs, "/usr/bin/runsc") }, []string{"docker runc", "oci runc"}},
+		{"runsc under /tmp", func(m *fake) {
+			m.files["tmp/runsc"] = file("")
+			i := dockerInfo()
+			i.Programs["runsc"] = engine.Program{Path: "/tmp/runsc"}
+			m.engines[defaultHost] = i
+		}, []string{"docker runc", "oci runc", "oci runsc"}},
+		{"the old runsc is another", func(m *fake) {
+			m.programs["/usr/bin/runsc"] = "runsc version release-20220101.0"
+			m.files["srv/runsc"] = file("")
+			i := dockerInfo()
+			i.Programs["runsc"] = engine.Program{Path: "/srv/runsc"}
+			m.engines[defaultHost] = i
+		}, []string{"docker runc", "docker runsc", "oci runc"}},
 		{"crun elsewhere", func(m *fake) {
 			m.programs["/usr/bin/crun"] = "crun version 1.24"
 		}, []string{"docker runc", "docker runsc", "oci crun", "oci runc", "oci runsc"}},
@@ -265,6 +290,15 @@ func TestSteps(t *testing.T) {
 			m.env["DOCKER_API_VERSION"] = "1.30"
 			m.engines[defaultHost] = fmt.Errorf("%w: API 1.30 was asked for", engine.ErrVersion)
 		}, "unset DOCKER_API_VERSION", "apt-get"},
+		{"plain TCP to itself", func(m *fake) {
+			m.env["DOCKER_HOST"] = "tcp://127.0.0.1:2375"
+			m.engines["tcp://127.0.0.1:2375"] = dockerInfo()
+		}, "tcp://127.0.0.1:2375", "without TLS"},
+		{"group may not use the socket", func(m *fake) {
+			denied(m)
+			m.files["run/docker.sock"] = &fstest.MapFile{Mode: fs.ModeSocket | 0o600, Sys: &syscall.Stat_t{Gid: 999}}
+			m.files["var/run/docker.sock"] = m.files["run/docker.sock"]
+		}, "rootless", "usermod"},
 		{"no address", func(m *fake) { m.env["DOCKER_HOST"] = "rubbish" }, "nothing usable at rubbish (DOCKER_HOST)", "://rubbish"},
 		{"no engine there", func(m *fake) { m.engines[defaultHost] = fmt.Errorf("%w: rubbish", engine.ErrBadAnswer) }, "see what listens there", "apt-get"},
 		{"image missing", func(m *fake) { m.engines[defaultHost] = fakeEngine{info: dockerInfo()} }, "tightship image build", "name one of yours"},
