@@ -53,9 +53,22 @@ type Info struct {
 	Runtime  string   // the default one
 	LSM      string   // "apparmor", "selinux", or ""
 	Rootless bool
+	Driver   string   // what makes its cgroups: "cgroupfs", "systemd" or "none"
+	Root     string   // the directory of its containers, on its host
+	Lacks    []string // limits it cannot set: of "cpu", "memory", "pids", "swap"
+	// Programs is what each runtime is, by name, as far as the engine says.
+	Programs map[string]Program
 	// Local says that the engine's containers are processes of this very
 	// kernel and /proc here shows them.
 	Local bool
+}
+
+// Program is how an engine starts a runtime: a program with arguments, or a
+// containerd shim by the name of its type.
+type Program struct {
+	Path string // on the engine's host; without a slash it is looked up there
+	Args []string
+	Type string // "io.containerd.runsc.v1"
 }
 
 // Image is what the engine knows about an image.

@@ -19,19 +19,9 @@ const cleanTime = 30 * time.Second
 // set, everything that carries our label. It goes on past a removal that fails or
 // hangs, and returns what is left.
 func Clean(ctx context.Context, eng engine.Engine, all bool) (removed, left []engine.Resource, err error) {
-	found, err := eng.List(ctx, "")
+	mine, runs, err := leftovers(ctx, eng, all)
 	if err != nil {
-		return nil, nil, fmt.Errorf("listing what is labelled %s: %w", engine.Label, err)
-	}
-	var mine []engine.Resource
-	verdict := map[string]bool{}
-	for _, r := range found {
-		if _, known := verdict[r.RunID]; !known {
-			verdict[r.RunID] = all || dead(r.RunID)
-		}
-		if verdict[r.RunID] {
-			mine = append(mine, r)
-		}
+		return nil, nil, err
 	}
 	left = remove(ctx, eng, mine)
 	for _, r := range mine {
@@ -39,12 +29,36 @@ func Clean(ctx context.Context, eng engine.Engine, all bool) (removed, left []en
 			removed = append(removed, r)
 		}
 	}
-	for runID := range verdict {
+	for runID := range runs {
 		if !slices.ContainsFunc(left, func(r engine.Resource) bool { return r.RunID == runID }) {
 			forget(runID)
 		}
 	}
 	return removed, left, nil
+}
+
+// Leftovers lists what Clean would remove by default, and removes nothing.
+func Leftovers(ctx context.Context, eng engine.Engine) ([]engine.Resource, error) {
+	found, _, err := leftovers(ctx, eng, false)
+	return found, err
+}
+
+// leftovers also returns every run that the engine holds something of.
+func leftovers(ctx context.Context, eng engine.Engine, all bool) (mine []engine.Resource, runs map[string]bool, err error) {
+	found, err := eng.List(ctx, "")
+	if err != nil {
+		return nil, nil, fmt.Errorf("listing what is labelled %s: %w", engine.Label, err)
+	}
+	runs = map[string]bool{}
+	for _, r := range found {
+		if _, known := runs[r.RunID]; !known {
+			runs[r.RunID] = all || dead(r.RunID)
+		}
+		if runs[r.RunID] {
+			mine = append(mine, r)
+		}
+	}
+	return mine, runs, nil
 }
 
 // remove removes containers, then volumes, each at once and each with its own

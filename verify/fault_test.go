@@ -364,6 +364,13 @@ func TestClean(t *testing.T) {
 	list := &listing{fake: f, all: []engine.Resource{
 		{Kind: "container", ID: "a", Name: "a", RunID: alive.id}, {Kind: "container", ID: "k", Name: "k", RunID: killed.id},
 		{Kind: "volume", ID: "kv", Name: "kv", RunID: killed.id}, {Kind: "volume", ID: "o", Name: "o", RunID: "00000000-" + token()}}}
+	found, err := Leftovers(t.Context(), list)
+	if err != nil || len(found) != 2 || found[0].RunID != killed.id || found[1].RunID != killed.id {
+		t.Errorf("leftovers are %v, %v", found, err)
+	}
+	if _, err := os.Stat(filepath.Join(RunDir(), killed.id)); err != nil {
+		t.Errorf("listing the leftovers took the lock file: %v", err)
+	}
 	removed, left, err := Clean(t.Context(), list, false)
 	if _, serr := os.Stat(filepath.Join(lockDir(), killed.id)); !os.IsNotExist(serr) {
 		t.Errorf("the lock file of the killed run stays: %v", serr)

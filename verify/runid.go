@@ -42,6 +42,10 @@ func lockDir() string {
 	return filepath.Join("/tmp", fmt.Sprintf("tightship-%d", os.Getuid()))
 }
 
+// RunDir is the directory in which runs of this user mark that they are alive.
+// It may not exist yet; the first run makes it.
+func RunDir() string { return lockDir() }
+
 // runLock is the sign of life of one run.
 type runLock struct {
 	id string

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tightship-dev/tightship/check"
+	"github.com/tightship-dev/tightship/doctor"
 	"github.com/tightship-dev/tightship/engine"
 	"github.com/tightship-dev/tightship/image"
 	"github.com/tightship-dev/tightship/report"
@@ -36,6 +37,7 @@ type app struct {
 	clean     func(ctx context.Context, e engine.Engine, all bool) (removed, left []engine.Resource, err error)
 	catalogue func() []*check.Check
 	guest     func(arch string) ([]byte, error)
+	machine   func() doctor.Probes
 
 	buildImage func(context.Context, image.Options) error
 
@@ -128,7 +130,7 @@ succeeded.`,
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		a.verifyCommand(), a.checksCommand(), a.policyCommand(), a.reportCommand(),
-		a.imageCommand(), a.seccompCommand(), a.cleanCommand(), a.versionCommand(),
+		a.imageCommand(), a.seccompCommand(), a.doctorCommand(), a.cleanCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	root.SetHelpCommand(helpCommand(root))

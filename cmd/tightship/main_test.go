@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/tightship-dev/tightship/check"
+	"github.com/tightship-dev/tightship/doctor"
 	"github.com/tightship-dev/tightship/engine"
 	"github.com/tightship-dev/tightship/image"
 	"github.com/tightship-dev/tightship/policy"
@@ -81,6 +82,7 @@ func fakeApp(mode string) *app {
 			}
 			return []byte("guest"), nil
 		},
+		machine: func() doctor.Probes { return fakeMachine(mode) },
 		buildImage: func(_ context.Context, o image.Options) error {
 			if mode == "no-docker" {
 				return fmt.Errorf("%w on PATH", image.ErrNoDocker)

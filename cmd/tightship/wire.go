@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/tightship-dev/tightship/check"
+	"github.com/tightship-dev/tightship/doctor"
 	"github.com/tightship-dev/tightship/engine"
 	"github.com/tightship-dev/tightship/engine/docker"
 	"github.com/tightship-dev/tightship/image"
@@ -20,6 +21,7 @@ func newApp() *app {
 		clean:      verify.Clean,
 		catalogue:  check.Catalogue,
 		guest:      findGuest,
+		machine:    doctor.Real,
 		buildImage: image.Build,
 		terminal:   terminal,
 	}

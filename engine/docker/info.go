@@ -45,6 +45,13 @@ func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
 		Memory:   info.MemTotal,
 		Runtimes: slices.Sorted(maps.Keys(info.Runtimes)),
 		Runtime:  info.DefaultRuntime,
+		Driver:   info.CgroupDriver,
+		Root:     info.DockerRootDir,
+		Lacks:    missingLimits(info),
+		Programs: map[string]engine.Program{},
+	}
+	for name, r := range info.Runtimes {
+		out.Programs[name] = engine.Program{Path: r.Path, Args: r.Args, Type: r.Type}
 	}
 	if e.podman {
 		out.Name = "podman"
@@ -64,6 +71,20 @@ func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
 		sameKernel(e.dialer.address, info.KernelVersion, info.MemTotal)
 	e.info.Store(&out)
 	return out, nil
+}
+
+// missingLimits is the limits that the engine says its host cannot set.
+func missingLimits(info system.Info) []string {
+	var out []string
+	for _, l := range []struct {
+		name string
+		has  bool
+	}{{"cpu", info.CPUCfsQuota}, {"memory", info.MemoryLimit}, {"pids", info.PidsLimit}, {"swap", info.SwapLimit}} {
+		if !l.has {
+			out = append(out, l.name)
+		}
+	}
+	return out
 }
 
 // goarch prefers the API's GOARCH name and translates the kernel's otherwise.
