@@ -13,8 +13,6 @@ import (
 	"path"
 	"strings"
 
-	"github.com/moby/moby/client"
-
 	"github.com/tightship-dev/tightship/engine"
 )
 
@@ -30,11 +28,8 @@ func (e *Engine) hijack(ctx context.Context, route string, query url.Values, req
 		}
 	}
 	target := url.URL{
-		Scheme: "http", Host: client.DummyHost, RawQuery: query.Encode(),
-		Path: path.Join("/", e.dialer.basePath, "v"+e.cli.ClientVersion(), route),
-	}
-	if e.dialer.network == "tcp" {
-		target.Host = e.dialer.address
+		Scheme: "http", Host: e.dialer.host(), RawQuery: query.Encode(),
+		Path: path.Join("/", e.dialer.where.basePath, "v"+e.cli.ClientVersion(), route),
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(content))
 	if err != nil {
@@ -54,6 +49,7 @@ func (e *Engine) hijack(ctx context.Context, route string, query url.Values, req
 		err = context.Cause(ctx)
 	}
 	if err != nil {
+		recordOf(ctx).broke(err)
 		conn.Close()
 		return nil, nil, err
 	}
