@@ -25,11 +25,11 @@ var errTooLarge = fmt.Errorf("answer is longer than %d bytes", maxBody)
 type dialer struct {
 	where     Endpoint
 	transport *http.Transport
-	ssh       sshDialer
+	ssh       *sshDialer
 }
 
 func newDialer(where Endpoint) *dialer {
-	d := &dialer{where: where}
+	d := &dialer{where: where, ssh: newSSHDialer()}
 	// Over ssh a connection is a login: those that a verification uses at the
 	// same time are kept.
 	const kept = 6

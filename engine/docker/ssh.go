@@ -1,15 +1,20 @@
 package docker
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"os/exec"
 	"regexp"
 	"strings"
 	"sync"
+
+	"github.com/moby/moby/client"
 
 	"github.com/tightship-dev/tightship/engine"
 )
@@ -98,36 +103,87 @@ func (t sshTarget) login() string {
 	return s + t.host
 }
 
+// maxLogins is how many logins are on their way at a time: by default sshd drops
+// some of more than ten (sshd_config(5), MaxStartups), and others log in too.
+const maxLogins = 4
+
 // sshDialer starts an ssh per connection, as the docker command does, and knows
-// those that live. The zero value is ready.
+// those that live.
 type sshDialer struct {
+	logins chan struct{} // one element per login on its way
+
 	mu     sync.Mutex
 	live   map[*sshConn]bool
 	latest *sshConn
 	closed bool
 }
 
-var errSSHClosed = errors.New("the engine was closed")
+func newSSHDialer() *sshDialer {
+	return &sshDialer{logins: make(chan struct{}, maxLogins), live: map[*sshConn]bool{}}
+}
 
-// dial starts ssh. That it could not connect shows when the first answer is read.
+var (
+	errSSHClosed = errors.New("the engine was closed")
+	errNoHTTP    = errors.New("what answers there does not speak HTTP")
+)
+
+// dial starts ssh and returns when the engine has answered through it: that is
+// the only sign that a login worked.
 func (d *sshDialer) dial(ctx context.Context, target sshTarget) (net.Conn, error) {
+	select {
+	case d.logins <- struct{}{}:
+		defer func() { <-d.logins }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	c, err := d.start(target)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	err = knock(c)
+	if !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (d *sshDialer) start(target sshTarget) (*sshConn, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
 		return nil, errSSHClosed
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	c, err := startSSH(target, d.forget)
 	if err != nil {
 		return nil, err
 	}
-	if d.live == nil {
-		d.live = map[*sshConn]bool{}
-	}
 	d.live[c], d.latest = true, c
 	return c, nil
+}
+
+// knock makes the smallest request there is.
+func knock(c net.Conn) error {
+	req, err := http.NewRequest(http.MethodHead, "http://"+client.DummyHost+"/_ping", nil)
+	if err != nil {
+		return err
+	}
+	if err := req.Write(c); err != nil {
+		return err
+	}
+	br := bufio.NewReader(&boundedReader{r: c, left: maxHeader})
+	resp, err := http.ReadResponse(br, req)
+	switch link := (*sshError)(nil); {
+	case errors.As(err, &link), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		return err
+	case err != nil, br.Buffered() > 0:
+		return errNoHTTP
+	}
+	return resp.Body.Close()
 }
 
 func (d *sshDialer) forget(c *sshConn) {
@@ -184,6 +240,10 @@ func (e *sshError) Error() string {
 func explainSSH(where Endpoint, err error) error {
 	if errors.Is(err, exec.ErrNotFound) {
 		return hintedf("install an ssh client (OpenSSH)", "%w: %s: there is no ssh command here", engine.ErrUnreachable, where.Address)
+	}
+	if errors.Is(err, errNoHTTP) {
+		return hintedf("`"+where.ssh.login()+" true` must print nothing: see what the shell's start-up files say there",
+			"%w: %s: %w", engine.ErrBadAnswer, where.Address, errNoHTTP)
 	}
 	var e *sshError
 	if !errors.As(err, &e) {
