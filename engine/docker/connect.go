@@ -17,7 +17,10 @@ const (
 	maxBody   = 8 << 20   // bytes of an answer; a list of thousands of containers fits
 )
 
-var errTooLarge = fmt.Errorf("answer is longer than %d bytes", maxBody)
+var (
+	errTooLarge = fmt.Errorf("answer is longer than %d bytes", maxBody)
+	errDial     = fmt.Errorf("no connection came about in %v", DefaultTimeout)
+)
 
 // dialer opens connections to one engine, for plain calls and for streams.
 // TLS is done here and not in http.Transport, so that both are bounded by the
@@ -44,9 +47,17 @@ func newDialer(where Endpoint) *dialer {
 	return d
 }
 
+// dial ends with the call it is for: http.Transport would have it go on in the
+// background, for as long as the other side likes.
 func (d *dialer) dial(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, DefaultTimeout, errDial)
+	defer cancel()
+	defer context.AfterFunc(recordOf(ctx).ctx, cancel)()
 	conn, err := d.connect(ctx)
 	if err != nil {
+		if context.Cause(ctx) == errDial {
+			err = errDial
+		}
 		recordOf(ctx).dialFailed(err)
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 // record notes how far a call got. The client library's errors do not always
 // keep that: it flattens a refused connection into text, for one.
 type record struct {
+	ctx      context.Context // the call's
 	mu       sync.Mutex
 	status   int   // of the last answer, 0 if there was none
 	dialErr  error // of the last failed attempt to connect
@@ -33,7 +34,7 @@ func recordOf(ctx context.Context) *record {
 	if r, ok := ctx.Value(recordKey{}).(*record); ok {
 		return r
 	}
-	return &record{}
+	return &record{ctx: ctx}
 }
 
 func (r *record) dialFailed(err error) { r.mu.Lock(); r.dialErr = err; r.mu.Unlock() }
@@ -62,7 +63,9 @@ func (e *Engine) do(ctx context.Context, call string, notFound error, f func(con
 
 // doUnbounded is do for calls whose length is the caller's affair.
 func (e *Engine) doUnbounded(ctx context.Context, call string, notFound error, f func(context.Context) error) error {
-	r := &record{}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r := &record{ctx: ctx}
 	err := f(context.WithValue(ctx, recordKey{}, r))
 	r.mu.Lock()
 	defer r.mu.Unlock()
