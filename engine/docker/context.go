@@ -42,7 +42,7 @@ func currentContext() (name, setBy string, err error) {
 	}
 	path := filepath.Join(configDir(), "config.json")
 	data, err := readRegular(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || os.Getenv(envConfig) == "" && foreign(path) {
 		return "", "", nil
 	}
 	var config struct{ CurrentContext string }
@@ -56,6 +56,13 @@ func currentContext() (name, setBy string, err error) {
 			"docker: %w: the configuration %s cannot be read: %s", engine.ErrUnreachable, oneLine(path), oneLine(plain(err)))
 	}
 	return config.CurrentContext, path, nil
+}
+
+// foreign says that a file lies where this user may not even look: HOME is left
+// over from another user, whose choice is not this one's.
+func foreign(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrPermission)
 }
 
 // contextEndpoint reads a docker context out of the docker command's store:

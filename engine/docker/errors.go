@@ -100,6 +100,9 @@ func (e *Engine) explain(ctx context.Context, r *record, notFound, err error) er
 		return explainDial(where.Address, r.dialErr)
 	case r.status == 0 && strings.Contains(err.Error(), "malformed"):
 		return fmt.Errorf("%w: %s does not speak HTTP", engine.ErrBadAnswer, where.Address)
+	case r.status == 0 && where.network == "tcp" && where.tls == nil:
+		return hintedf("if the engine wants TLS, set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH; else see what its log says",
+			"%w: %s closed the connection without an answer", engine.ErrUnreachable, where.Address)
 	case r.status == 0:
 		return fmt.Errorf("%w: %s closed the connection without an answer", engine.ErrUnreachable, where.Address)
 	case r.status < 400 || errors.Is(err, client.ErrRedirect):
