@@ -2,12 +2,13 @@
 # Brings a bare Debian or Ubuntu to where `make demo` and `make test` run. Asks
 # nothing, can be run again at any time, and does only what is still missing.
 #
-# usage: scripts/setup.sh [engine | base | compiler | make | stop]
+# usage: scripts/setup.sh [engine | base | compiler | sshd | make | stop]
 #
 #   engine    a Docker engine that answers: the one there is, or one installed and
 #             started here, which also gets bin/runsc as its runtime "runsc"
 #   base      a base image for image/Dockerfile; prints its name on stdout
 #   compiler  gcc and the C library's headers, which `go test -race` needs
+#   sshd      the SSH server's program, for the tests of remote engines; starts none
 #   make      make itself
 #   stop      ends the engine that this script started, and no other
 #   (none)    engine and base
@@ -214,6 +215,24 @@ compiler() {
 	install_packages gcc libc6-dev
 }
 
+### The SSH server
+
+sshd() {
+	if [ -x /usr/sbin/sshd ] && type -P ssh ssh-keygen >/dev/null; then return; fi
+	# Where systemd runs, the package would start a server for everybody.
+	if [ -d /run/systemd/system ] || ! can_install; then
+		die "no SSH server's program" "install openssh-server and openssh-client" 3
+	fi
+	local policy=/usr/sbin/policy-rc.d own= # keeps other init systems from starting it
+	if [ ! -e $policy ]; then
+		printf '#!/bin/sh\nexit 101\n' >$policy
+		chmod +x $policy
+		own=1
+	fi
+	install_packages openssh-server openssh-client || { [ -z "$own" ] || rm -f $policy; exit 1; }
+	if [ -n "$own" ]; then rm -f $policy; fi
+}
+
 ### What drives all this
 
 make() {
@@ -224,6 +243,6 @@ make() {
 
 case ${1:-all} in
 all) engine; base >/dev/null ;;
-engine | base | compiler | make | stop) "$1" ;;
+engine | base | compiler | sshd | make | stop) "$1" ;;
 *) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0" >&2; exit 64 ;;
 esac

@@ -119,6 +119,10 @@ func docker(args ...string) (string, error) {
 //	plain FILE                    FILE has no control characters but line feeds
 //	engine KIND                   points DOCKER_HOST at a broken engine
 //	guest KIND                    replaces the guest by a lying one
+//	sshd                          starts an SSH server; $SSHHOST is the engine through it
+//	nossh [SECONDS]               none of the ssh commands runs (by then)
+//	tlsengine DIR                 $TLSHOST is the engine behind TLS, DIR its clients' files
+//	elsewhere KIND                points DOCKER_HOST at a socket that seems forwarded
 //	disk DIR BYTES                mounts a disk of that size at DIR
 //
 // With $RUNAS set, processes run as that uid, without groups, in /.
@@ -130,12 +134,17 @@ func TestScripts(t *testing.T) {
 			if cond == "root" {
 				return os.Getuid() == 0, nil
 			}
+			if cond == "sshd" { // which lies where not every user looks
+				_, err := os.Stat("/usr/sbin/sshd")
+				return err == nil, nil
+			}
 			return false, errors.New("no such condition")
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"image": imageCommand, "exits": exits, "start": start, "running": running, "send": send, "ends": ends,
 			"stopped": stopped, "gone": gone, "verdicts": verdicts, "json": jsonValue, "seeds": seeds,
 			"xml": wellFormed, "plain": plain, "engine": engineCommand, "guest": guest, "disk": disk,
+			"sshd": sshd, "nossh": nossh, "tlsengine": tlsEngine, "elsewhere": elsewhere,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))

@@ -6,16 +6,19 @@
 // is engine.ErrBadAnswer instead of a zero value that might look like a
 // setting. Nothing an engine answers is executed or used as a path.
 //
+// Where the engine is, the docker command's variables, configuration and
+// contexts say: a Unix socket, TCP with or without TLS, or ssh, for which the
+// ssh command is run. Endpoint tells what was chosen and by whom. An engine that
+// is not on this kernel is as good a judge of its own containers, but nobody here
+// sees its /proc: engine.Info.Local is false then.
+//
 // The API must be 1.41 or newer (Docker 20.10); the newest version that both
-// sides know is negotiated. The address comes from Options or DOCKER_HOST, TLS
-// from DOCKER_CERT_PATH and DOCKER_TLS_VERIFY, and DOCKER_API_VERSION fixes the
-// version, all as for the docker command.
+// sides know is negotiated, and DOCKER_API_VERSION fixes it.
 package docker
 
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,8 +37,9 @@ const minAPI = "1.41"
 
 // Options says where the engine is.
 type Options struct {
-	// Host is unix:///path or tcp://host:port; "" takes DOCKER_HOST, then the
-	// platform's default socket.
+	// Host is unix:///path, tcp://host:port or ssh://user@host; "" looks where the
+	// docker command does: DOCKER_HOST, DOCKER_CONTEXT, the current context and the
+	// default socket; then at the sockets of rootless Docker and of Podman.
 	Host string
 	// Timeout bounds a call whose context has no deadline; 0 is DefaultTimeout.
 	Timeout time.Duration
@@ -58,19 +62,19 @@ var _ engine.Engine = (*Engine)(nil)
 
 // New connects to an engine and agrees on an API version with it.
 func New(ctx context.Context, o Options) (*Engine, error) {
-	host := o.Host
-	if host == "" {
-		host = os.Getenv(client.EnvOverrideHost)
+	timeout := o.Timeout
+	if timeout <= 0 {
+		timeout = DefaultTimeout
 	}
-	if host == "" {
-		host = client.DefaultDockerHost
-	}
-	d, err := newDialer(host)
+	lctx, cancel := context.WithTimeout(ctx, timeout)
+	where, err := locate(lctx, o.Host)
+	cancel()
 	if err != nil {
 		return nil, err
 	}
+	d := newDialer(where)
 	cli, err := client.New(
-		client.WithHost(host),
+		client.WithHost("tcp://"+d.host()+where.basePath),
 		client.WithHTTPClient(d.httpClient()), // after WithHost, which would replace our dialer
 		client.WithScheme("http"),             // TLS is the dialer's business
 		client.WithAPIVersionFromEnv(),
@@ -79,10 +83,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("docker: %w: %s", engine.ErrVersion, oneLine(err.Error()))
 	}
-	e := &Engine{cli: cli, dialer: d, timeout: o.Timeout}
-	if e.timeout <= 0 {
-		e.timeout = DefaultTimeout
-	}
+	e := &Engine{cli: cli, dialer: d, timeout: timeout}
 	if err := e.handshake(ctx); err != nil {
 		e.Close()
 		return nil, err
@@ -105,7 +106,7 @@ func (e *Engine) handshake(ctx context.Context) error {
 		return err
 	}
 	if ping.APIVersion == "" {
-		return fmt.Errorf("docker: ping: %w: %s names no API version, it is no Docker engine", engine.ErrBadAnswer, e.dialer.addr)
+		return fmt.Errorf("docker: ping: %w: %s names no API version, it is no Docker engine", engine.ErrBadAnswer, e.dialer.where.Address)
 	}
 	if older(e.cli.ClientVersion(), minAPI) {
 		return fmt.Errorf("docker: %w: API %s was asked for, %s (Docker 20.10) or newer is needed",
@@ -131,8 +132,12 @@ func older(version, than string) bool {
 	return major < wantMajor || major == wantMajor && minor < wantMinor
 }
 
-// Close drops idle connections. Streams stay open until they are closed.
+// Endpoint is where the engine is, and who said so.
+func (e *Engine) Endpoint() Endpoint { return e.dialer.where }
+
+// Close drops idle connections. Streams stay open until they are closed; over
+// ssh they end too, and no ssh process is left when Close returns.
 func (e *Engine) Close() error {
-	e.dialer.transport.CloseIdleConnections()
+	e.dialer.close()
 	return nil
 }

@@ -137,7 +137,7 @@ func TestConnect(t *testing.T) {
 		{"nobody listens", closed, "", engine.ErrUnreachable, "connection refused"},
 		{"port refused", "tcp://127.0.0.1:1", "", engine.ErrUnreachable, "127.0.0.1:1: connection refused"},
 		{"no address", "nonsense secret", "", engine.ErrUnreachable, "no address"},
-		{"ssh", "ssh://user@host", "", engine.ErrUnreachable, "not supported"},
+		{"unknown scheme", "fd://", "", engine.ErrUnreachable, "not supported"},
 		{"hangs", raw(t, "", true), "", engine.ErrUnreachable, "does not answer in time"},
 		{"hangs up", raw(t, "", false), "", engine.ErrUnreachable, "closed the connection"},
 		{"speaks no HTTP", raw(t, "SSH-2.0-OpenSSH_9.9\r\n", false), "", engine.ErrBadAnswer, "does not speak HTTP"},

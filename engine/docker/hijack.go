@@ -13,8 +13,6 @@ import (
 	"path"
 	"strings"
 
-	"github.com/moby/moby/client"
-
 	"github.com/tightship-dev/tightship/engine"
 )
 
@@ -46,6 +44,7 @@ func (e *Engine) hijack(ctx context.Context, route string, query url.Values, req
 		err = context.Cause(ctx)
 	}
 	if err != nil {
+		recordOf(ctx).broke(err)
 		conn.Close()
 		return nil, nil, err
 	}
@@ -55,11 +54,8 @@ func (e *Engine) hijack(ctx context.Context, route string, query url.Values, req
 // request is a POST that the client library has no call for.
 func (e *Engine) request(ctx context.Context, route string, query url.Values, content []byte) (*http.Request, error) {
 	target := url.URL{
-		Scheme: "http", Host: client.DummyHost, RawQuery: query.Encode(),
-		Path: path.Join("/", e.dialer.basePath, "v"+e.cli.ClientVersion(), route),
-	}
-	if e.dialer.network == "tcp" {
-		target.Host = e.dialer.address
+		Scheme: "http", Host: e.dialer.host(), RawQuery: query.Encode(),
+		Path: path.Join("/", e.dialer.where.basePath, "v"+e.cli.ClientVersion(), route),
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(content))
 	if err != nil {

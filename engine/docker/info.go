@@ -67,8 +67,8 @@ func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
 			out.Rootless = true
 		}
 	}
-	out.Local = e.dialer.network == "unix" && info.OSType == "linux" &&
-		sameKernel(e.dialer.address, info.KernelVersion, info.MemTotal)
+	out.Local = e.dialer.where.network == "unix" && info.OSType == "linux" &&
+		sameKernel(e.dialer.where.address, info.Name, info.KernelVersion, info.MemTotal)
 	e.info.Store(&out)
 	return out, nil
 }

@@ -14,18 +14,20 @@ import (
 // and in the PID namespace that our /proc shows. Each of these rules out a case
 // that a Unix socket alone does not:
 //
-//   - the kernel's release and the exact amount of memory are ours: not a
-//     virtual machine behind a forwarded socket (Docker Desktop, Colima, ssh -L);
+//   - the host's name, the kernel's release and the exact amount of memory are
+//     ours: not a virtual machine behind a forwarded socket (Docker Desktop,
+//     Colima), and not the twin of this machine in a fleet (ssh -L, socat);
 //   - whoever listens has a number in our /proc: not the host's socket mounted
 //     into the container we run in;
 //   - that process is in no PID namespace below ours: not a nested engine, whose
 //     numbers would mean other processes here.
 //
-// It is a precondition and no proof: whoever reads a container's /proc entry
-// should find the container's ID in its cgroup path.
-func sameKernel(socket, release string, memory int64) bool {
+// It is a precondition and no proof, since machines may be alike in all of this:
+// whoever reads a container's /proc entry should find the container's ID in its
+// cgroup path.
+func sameKernel(socket, host, release string, memory int64) bool {
 	var uts unix.Utsname
-	if unix.Uname(&uts) != nil || unix.ByteSliceToString(uts.Release[:]) != release {
+	if unix.Uname(&uts) != nil || unix.ByteSliceToString(uts.Nodename[:]) != host || unix.ByteSliceToString(uts.Release[:]) != release {
 		return false
 	}
 	data, err := os.ReadFile("/proc/meminfo")

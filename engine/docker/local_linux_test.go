@@ -31,7 +31,7 @@ func TestSameKernel(t *testing.T) {
 	if err := unix.Uname(&uts); err != nil {
 		t.Fatal(err)
 	}
-	release := unix.ByteSliceToString(uts.Release[:])
+	release, host := unix.ByteSliceToString(uts.Release[:]), unix.ByteSliceToString(uts.Nodename[:])
 	data, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
 		t.Fatal(err)
@@ -41,16 +41,17 @@ func TestSameKernel(t *testing.T) {
 
 	ours := strings.TrimPrefix(serve(t, fake{}), "unix://")
 	for name, tt := range map[string]struct {
-		socket, release string
-		memory          int64
-		want            bool
+		socket, host, release string
+		memory                int64
+		want                  bool
 	}{
-		"this process listens": {ours, release, kib * 1024, true},
-		"another release":      {ours, release + "-linuxkit", kib * 1024, false},
-		"other memory":         {ours, release, kib*1024 - 4096, false},
-		"nobody listens":       {ours + "x", release, kib * 1024, false},
+		"this process listens": {ours, host, release, kib * 1024, true},
+		"another release":      {ours, host, release + "-linuxkit", kib * 1024, false},
+		"another host":         {ours, host + "-2", release, kib * 1024, false},
+		"other memory":         {ours, host, release, kib*1024 - 4096, false},
+		"nobody listens":       {ours + "x", host, release, kib * 1024, false},
 	} {
-		if got := sameKernel(tt.socket, tt.release, tt.memory); got != tt.want {
+		if got := sameKernel(tt.socket, tt.host, tt.release, tt.memory); got != tt.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
@@ -75,7 +76,7 @@ func TestSameKernel(t *testing.T) {
 		if n, _ := stdout.Read(make([]byte, 1)); n != 1 {
 			t.Fatal("the child does not listen")
 		}
-		if sameKernel(socket, release, kib*1024) {
+		if sameKernel(socket, host, release, kib*1024) {
 			t.Error("its process numbers are not ours")
 		}
 	})

@@ -3,4 +3,4 @@
 package docker
 
 // sameKernel is false: Linux containers are not processes of another system.
-func sameKernel(socket, release string, memory int64) bool { return false }
+func sameKernel(socket, host, release string, memory int64) bool { return false }
