@@ -41,11 +41,11 @@ func (p Probes) endpoints() []Endpoint {
 		}
 	}
 	host := p.Getenv("DOCKER_HOST")
-	add(Endpoint{Host: host, From: "DOCKER_HOST", Used: true}, true)
-	add(Endpoint{Host: defaultHost, From: "the default socket", Used: host == ""}, true)
+	add(Endpoint{Host: host, From: "DOCKER_HOST"}, true)
 	if e, ok := p.context(); ok && host == "" {
 		add(e, true)
 	}
+	add(Endpoint{Host: defaultHost, From: "the default socket"}, true)
 	home, runtime := p.Getenv("HOME"), p.Getenv("XDG_RUNTIME_DIR")
 	if runtime == "" && p.UID > 0 {
 		runtime = fmt.Sprintf("/run/user/%d", p.UID)
@@ -61,7 +61,24 @@ func (p Probes) endpoints() []Endpoint {
 			add(Endpoint{Host: "unix://" + path.Join(s.dir, s.file), From: s.from}, false)
 		}
 	}
+	out[p.used(out)].Used = true
 	return out
+}
+
+// used is the endpoint that `tightship verify` reaches without being told: the
+// one that was named, else the first socket that is there.
+func (p Probes) used(all []Endpoint) int {
+	if all[0].Host != defaultHost || all[0].From != "the default socket" {
+		return 0
+	}
+	for i, e := range all {
+		if file, ok := strings.CutPrefix(e.Host, "unix://"); ok && !strings.HasPrefix(e.From, "Docker Desktop") && !strings.HasPrefix(e.From, "Colima") {
+			if _, err := p.stat(file); err == nil {
+				return i
+			}
+		}
+	}
+	return 0
 }
 
 // context is the endpoint of the docker context in use, if it is not the

@@ -66,15 +66,12 @@ func (x *exam) silent(id string, e Engine) {
 			x.either([]string{"sudo apt-get install -y docker.io"}, []string{"sudo dnf install -y moby-engine"})...)...)
 	case e.From == "DOCKER_HOST":
 		steps := []Step{say("start the engine there; or, to use one of this machine:")}
-		if scheme, rest, _ := strings.Cut(e.Host, "://"); scheme == "ssh" {
-			steps = []Step{say("forward its socket, and use that:"), {Command: "ssh -nNT -L /tmp/engine.sock:/var/run/docker.sock " + quote(sshTarget(rest)) + " &"},
-				{Command: "export DOCKER_HOST=unix:///tmp/engine.sock"}, say("or, to use an engine of this machine:")}
-		}
 		add("nothing usable at "+place(e)+": "+why, append(steps, run("unset DOCKER_HOST")...)...)
 	case errors.Is(e.Err, engine.ErrBadAnswer):
 		add("what listens at "+place(e)+" is no engine: "+why, say("see what listens there, and start a Docker engine or Podman's socket in its place"))
 	case e.Used && x.answers():
 		add("none at "+place(e)+": "+why, append([]Step{say("use the engine that answers:")}, run("export DOCKER_HOST="+quote(bare(x.first().Host)))...)...)
+	case x.answers(): // nothing is there, and nothing is needed
 	default:
 		add("none at "+place(e)+": "+why, x.startEngine(e)...)
 	}
@@ -89,18 +86,6 @@ func reason(e Engine) string {
 		s = strings.TrimPrefix(s, before)
 	}
 	return report.Sanitize(strings.TrimSuffix(s, ": "+context.DeadlineExceeded.Error()), maxText)
-}
-
-// sshTarget is what ssh calls the host of an ssh:// address.
-func sshTarget(rest string) string {
-	u, err := url.Parse("ssh://" + rest)
-	if err != nil || u.Hostname() == "" {
-		return "USER@HOST"
-	}
-	if name := u.User.Username(); name != "" {
-		return name + "@" + u.Hostname()
-	}
-	return u.Hostname()
 }
 
 func (x *exam) permission(e Engine) []Step {

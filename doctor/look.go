@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -141,7 +142,11 @@ func (p Probes) askAll(ctx context.Context, places []Endpoint) []Engine {
 func (p Probes) ask(ctx context.Context, place Endpoint) Engine {
 	e := Engine{Endpoint: place, Socket: p.socket(place.Host),
 		TLS: p.Getenv("DOCKER_TLS_VERIFY") != "" || p.Getenv("DOCKER_CERT_PATH") != ""}
-	eng, err := p.Connect(ctx, place.Host)
+	host := place.Host
+	if place.Used && strings.HasPrefix(place.From, "docker context") {
+		host = "" // its certificates are in the context's own folder
+	}
+	eng, err := p.Connect(ctx, host)
 	if err != nil {
 		e.Err = err
 		return e

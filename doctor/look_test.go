@@ -99,11 +99,11 @@ func TestEndpoints(t *testing.T) {
 		{"context by variable", func(m *fake) {
 			m.env["DOCKER_CONTEXT"] = "c"
 			m.files[sum+contextDir("c")+"/meta.json"] = file(`{"Endpoints":{"docker":{"Host":"tcp://c:1"}}}`)
-		}, []string{defaultHost + "*", "tcp://c:1"}},
+		}, []string{"tcp://c:1*", defaultHost}},
 		{"context by file", func(m *fake) {
 			m.files[sum+"config.json"] = file(`{"currentContext":"c"}`)
 			m.files[sum+contextDir("c")+"/meta.json"] = file(`{"Endpoints":{"docker":{"Host":"tcp://c:1"}}}`)
-		}, []string{defaultHost + "*", "tcp://c:1"}},
+		}, []string{"tcp://c:1*", defaultHost}},
 		{"context that is gone", func(m *fake) { m.env["DOCKER_CONTEXT"] = "c" }, []string{defaultHost + "*"}},
 		{"config.json is rubbish", func(m *fake) { m.files[sum+"config.json"] = file(`{`) }, []string{defaultHost + "*"}},
 		{"DOCKER_HOST beats the context", func(m *fake) {
@@ -111,6 +111,9 @@ func TestEndpoints(t *testing.T) {
 			m.files[sum+contextDir("c")+"/meta.json"] = file(`{"Endpoints":{"docker":{"Host":"tcp://c:1"}}}`)
 		}, []string{"tcp://x:1*", defaultHost}},
 		{"Podman behind Docker's path", func(m *fake) { m.files["run/podman/podman.sock"] = m.files["run/docker.sock"] }, []string{defaultHost + "*"}},
+		{"Podman alone", func(m *fake) {
+			m.files = fstest.MapFS{"run/podman/podman.sock": socket(0)}
+		}, []string{defaultHost, podmanRoot + "*"}},
 		{"Podman beside Docker", func(m *fake) { m.files["run/podman/podman.sock"] = socket(0) }, []string{defaultHost + "*", podmanRoot}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -65,6 +65,10 @@ func (m fake) probes() Probes {
 		Now: func() time.Time { return today }, FS: files,
 		Getenv: func(name string) string { return m.env[name] },
 		Connect: func(_ context.Context, host string) (engine.Engine, error) {
+			if host == "" { // as docker.New finds it
+				e, _ := m.probes().context()
+				host = e.Host
+			}
 			switch e := m.engines[host].(type) {
 			case engine.Info:
 				return fakeEngine{info: e, image: true}, nil
