@@ -59,7 +59,7 @@ func capabilityChecks() []*Check {
 			Control:  "The same reader finds capabilities in a twin that has some.",
 			Settings: []string{"capabilities"}, Fix: fixCaps, Refs: refsCaps,
 			Needs:     needs(need(Main, probe.User, "ids"), need(Main, probe.Auditor, "ids"), need(Isolate, probe.Auditor, "ids")),
-			Mutations: append(capMutations(), "caps.NET_ADMIN"),
+			Mutations: append(capMutations(), "caps.NET_ADMIN", "nnp.off-capability"),
 			Judge:     judgeCapsNone,
 		},
 		{
@@ -71,7 +71,7 @@ func capabilityChecks() []*Check {
 			Settings: []string{"capabilities"}, Fix: fixCaps, Refs: refsCaps,
 			Needs: needs(need(Main, probe.User, "marker"), need(Main, probe.Auditor, "caps.acts"), need(Exhaust, probe.User, "marker"), need(Exhaust, probe.Auditor, "caps.acts"),
 				need(Isolate, probe.User, "marker"), need(Isolate, probe.Auditor, "caps.acts")),
-			Mutations: capMutations(ActlessCaps...),
+			Mutations: append(capMutations(ActlessCaps...), "nnp.off-capability"),
 			Judge:     judgeCapsExercised,
 		},
 		{
@@ -92,7 +92,7 @@ func capabilityChecks() []*Check {
 			Control:  "In a twin without the flag the same program gives root.",
 			Settings: []string{"no_new_privileges"}, Fix: fixNNP, Refs: refsNNP,
 			Needs:     needs(need(Main, probe.User, "ids", "escalate"), need(Isolate, probe.User, "escalate")),
-			Mutations: []string{"nnp.off", "tmpfs.exec-suid-nnp-off"},
+			Mutations: []string{"nnp.off", "nnp.off-capability", "tmpfs.exec-suid-nnp-off"},
 			Judge:     judgeNNP,
 		},
 		{
@@ -293,21 +293,26 @@ func judgeNNP(in *Input) Result {
 	}
 	t, found := attempt(o, "execve setuid-root helper", "")
 	ctl, _ := attempt(iso, "execve setuid-root helper", "")
+	kind := "setuid-root"
+	if filecap, _ := attempt(iso, "execve file-capability helper", ""); !ctl.OK && in.takes("priv.no-new-privs", FileCapability) {
+		kind, ctl = "file-capability", filecap
+		t, found = attempt(o, "execve file-capability helper", "")
+	}
 	flag := id.Facts["no_new_privs"]
 	seen := fmt.Sprintf("prctl says %s; %s; in the twin without it: %s", onOff(flag == "", "nothing", flag), show(t), show(ctl))
 	switch {
 	case found && t.OK:
-		return a.decide(off, Exercised, seen, "a setuid program gave root")
+		return a.decide(off, Exercised, seen, "a "+kind+" program gave its privilege")
 	case flag == "0":
 		return a.decide(off, Exercised, seen, "the flag is not set on the process")
 	case flag != "1":
 		return a.decide(silent, NoGrade, seen, "the flag could not be read")
 	case !found || t.Errno != "unchanged":
-		return a.decide(silent, NoGrade, seen, "our setuid program could not be executed")
+		return a.decide(silent, NoGrade, seen, "our "+kind+" program could not be executed")
 	case !ctl.OK:
-		return a.decide(silent, NoGrade, seen, "the control failed: our setuid program gave no root without the flag either")
+		return a.decide(silent, NoGrade, seen, "the control failed: our "+kind+" program gave nothing without the flag either")
 	}
-	return a.decide(on, Exercised, seen, "the flag is set and a setuid program changed nothing; without the flag it gives root")
+	return a.decide(on, Exercised, seen, "the flag is set and a "+kind+" program changed nothing; without the flag it gives its privilege")
 }
 
 func judgeNoSuid(in *Input) Result {
@@ -335,16 +340,30 @@ func judgeNoSuid(in *Input) Result {
 	}
 	tried := pick(o, func(t probe.Attempt) bool { return t.Act == "execve setuid-root file" })
 	ctl, _ := attempt(iso, "execve setuid-root helper", "")
+	why = "although the mode stuck"
+	if !ctl.OK && in.takes("priv.no-suid", FileCapability) {
+		ctl, _ = attempt(iso, "execve file-capability helper", "")
+		t, found := attempt(o, "execve file-capability helper", "")
+		tried = append(tried, t)
+		switch {
+		case found && t.OK:
+			return a.decide(off, Exercised, show(tried...), "a file-capability program gave its privilege")
+		// Without no-new-privileges an empty bounding set refuses it (execve(2)).
+		case t.Errno != "unchanged" && !refused(t.Errno):
+			return a.decide(silent, NoGrade, show(tried...), "our file-capability program could not be executed")
+		}
+		why = "as this kernel ignores setuid; nor did a file-capability program, which it honours where no-new-privileges is off"
+	}
 	inert := "inert (no-new-privileges)"
 	if !in.declared().NoNewPrivileges {
 		inert = "exploitable, as no-new-privileges is off"
 	}
 	seen := show(tried...) + "; " + privilegedFiles(sweep)
-	if !strings.HasPrefix(privilegedFiles(sweep), "no file") {
+	if sweep.Facts["privileged files"] == "" && !strings.HasPrefix(privilegedFiles(sweep), "no file") {
 		seen += ", " + inert
 	}
 	placed := map[string]bool{}
-	for _, t := range pick(plant, func(t probe.Attempt) bool { return t.OK }) {
+	for _, t := range pick(plant, func(t probe.Attempt) bool { return t.OK && t.Act == "plant setuid file" }) {
 		run, found := attempt(o, "execve setuid-root file", t.On)
 		switch {
 		case found && run.OK:
@@ -362,5 +381,5 @@ func judgeNoSuid(in *Input) Result {
 	case !ctl.OK:
 		return a.decide(silent, NoGrade, seen, "the control failed: a setuid file gave no root without no-new-privileges either")
 	}
-	return a.decide(on, Exercised, seen, fmt.Sprintf("setuid files in %s gave nothing, although the mode stuck", plural(len(placed), "place", "places")))
+	return a.decide(on, Exercised, seen, fmt.Sprintf("setuid files in %s gave nothing, %s", plural(len(placed), "place", "places"), why))
 }

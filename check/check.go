@@ -125,7 +125,7 @@ type Twin string
 // what only the missing capability should. Isolate has both and noexec off too,
 // and Docker's default capabilities added: what is refused elsewhere must
 // succeed there. Its CPU quota is scaled down, as throttling would slow the
-// other two.
+// other two. Where a kernel in user space answers, Doomed names two more.
 const (
 	Main    Twin = "main"
 	Exhaust Twin = "exhaust"

@@ -88,7 +88,7 @@ func TestJudgesDrift(t *testing.T) {
 			in.Original.Declared.PIDMode, in.Twins[main].Copied.PIDMode = "host", ""
 		}, fail, "pid_mode"},
 		{"drift.settings", "another runtime than the policy's", func(in *check.Input) {
-			in.Policy.Runtime, in.Original.Declared.Runtime, in.Twins[main].Copied.Runtime = "runsc", "runc", "runc"
+			in.Original.Runtime, in.Original.Declared.Runtime, in.Twins[main].Copied.Runtime = "runsc", "runc", "runc"
 		}, fail, "runsc"},
 		{"drift.settings", "no container", func(in *check.Input) { in.Original = nil }, open, "no container"},
 

@@ -15,7 +15,12 @@ import (
 // about it and says what the verdict must become.
 func hardened(t testing.TB) *check.Input {
 	t.Helper()
-	data, err := os.ReadFile("testdata/hardened.json")
+	return recorded(t, "testdata/hardened.json")
+}
+
+func recorded(t testing.TB, file string) *check.Input {
+	t.Helper()
+	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,13 +9,12 @@ import (
 
 // Input is everything a judge may look at.
 type Input struct {
-	Policy  *policy.Policy
-	Wanted  spec.Container // what the policy asks for, before any twin's adjustments
-	NCPU    int            // cores of the engine's host
-	Runtime string         // the OCI runtime's name, for the dialect table
-	Image   Image
-	Twins   map[Twin]*TwinState
-	Exits   []Exit // for run.clean-exit
+	Policy *policy.Policy
+	Wanted spec.Container // what the policy asks for, before any twin's adjustments
+	NCPU   int            // cores of the engine's host
+	Image  Image
+	Twins  map[Twin]*TwinState
+	Exits  []Exit // for run.clean-exit
 	// HashKey keys the hashes that credentials found on the host side are shown
 	// by, the same as inside.
 	HashKey []byte
@@ -37,6 +36,8 @@ type Original struct {
 	KernelNote string
 	// Host is the namespaces of the host's first process, as kernel.State's.
 	Host map[string]string
+	// Runtime is the one that the policy asks for; "" for any.
+	Runtime string
 	// NotShared is what the twins have in another way than it has, one sentence
 	// each.
 	NotShared []string
@@ -59,6 +60,11 @@ type TwinState struct {
 	// Problem says why observations are missing: the guest died, was cut off,
 	// or broke the protocol. "" when it finished in order.
 	Problem string
+	// ExitCode, OOMKilled and Alive are what the engine says of a twin whose
+	// sandbox was to end.
+	ExitCode  int
+	OOMKilled bool
+	Alive     bool // it had not ended
 	// Other is what the engine says of the container beyond Declared: settings that
 	// have no field there, and its warnings at creation.
 	Other []string

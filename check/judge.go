@@ -109,14 +109,24 @@ func (in *Input) declared() spec.Container {
 // kernel returns what the kernel says of the main twin, nil when it could not
 // be read.
 func (in *Input) kernel() *kernel.State {
-	if tw := in.Twins[Main]; tw != nil {
-		return tw.Kernel
+	if tw := in.Twins[Main]; tw != nil && !in.Sandboxed() {
+		// Before the guest has said which kernel it found, the process may be a
+		// sandbox.
+		if _, said := tw.Seen[probe.User]["ids"]; said {
+			return tw.Kernel
+		}
 	}
 	return nil
 }
 
 // kernelNote says why there is no kernel account.
 func (in *Input) kernelNote() string {
+	switch tw := in.Twins[Main]; {
+	case in.Sandboxed():
+		return "not read: " + sandboxNote
+	case tw != nil && tw.Kernel != nil:
+		return "not used: the guest did not say which kernel it runs on"
+	}
 	if tw := in.Twins[Main]; tw != nil && tw.KernelNote != "" {
 		return "not read: " + tw.KernelNote
 	}

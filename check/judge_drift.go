@@ -83,7 +83,7 @@ func judgeDriftSettings(in *Input) Result {
 		}
 	}
 	seen := "not shared with the twin: " + onOff(len(in.Original.NotShared) == 0, "nothing", strings.Join(in.Original.NotShared, "; "))
-	if want, have := in.Policy.Runtime, in.Original.Declared.Runtime; want != "" && have != "" && want != have {
+	if want, have := in.Original.Runtime, in.Original.Declared.Runtime; want != "" && have != "" && want != have {
 		apart = append(apart, fmt.Sprintf("runtime %s where the policy asks for %s", have, want))
 	}
 	if len(apart) > 0 {

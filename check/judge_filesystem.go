@@ -64,7 +64,7 @@ func judgeReadOnly(in *Input, tree string) Result {
 		switch {
 		case t.OK:
 			broken = append(broken, t)
-		case t.Errno == "EROFS" || in.dialect().readOnlyErrno(t):
+		case t.Errno == "EROFS":
 			held = append(held, t)
 		}
 	}
@@ -173,7 +173,11 @@ func judgeNothingElse(in *Input) Result {
 			controlled = false
 		}
 		tried += n
-		counted = append(counted, fmt.Sprintf("%s: %s directories on %s mounts, %d attempts", role, o.Facts["directories"], o.Facts["mounts"], n))
+		text := fmt.Sprintf("%s: %s directories on %s mounts, %d attempts", role, o.Facts["directories"], o.Facts["mounts"], n)
+		if depth := o.Facts["depth"]; depth != "" {
+			text += ", on read-only mounts only " + depth + " levels deep"
+		}
+		counted = append(counted, text)
 	}
 	seen := strings.Join(counted, "; ")
 	if len(found) > 0 {

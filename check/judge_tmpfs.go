@@ -162,24 +162,33 @@ func judgeTmpNosuid(in *Input) Result {
 	ctl, _ := attempt(o, "execve setuid-root helper", "")
 	seen := []probe.Attempt{}
 	held, why := on, "the planted setuid file gave nothing, although no-new-privileges was off; the same file elsewhere gave root"
+	kinds := []string{"setuid-root"}
+	if filecap, _ := attempt(o, "execve file-capability helper", ""); !ctl.OK && in.takes("fs.tmp-nosuid", FileCapability) {
+		ctl, kinds = filecap, append(kinds, "file-capability")
+		why = "the planted setuid and file-capability files gave nothing, although no-new-privileges was off; the file capability elsewhere gave its privilege"
+	}
 	for _, d := range dirs {
-		t, found := attempt(o, "execve setuid-root file", d)
-		if found {
-			seen = append(seen, t)
-		}
-		switch {
-		case !in.hasTmpfs(Isolate, d):
+		if !in.hasTmpfs(Isolate, d) {
 			held, why = silent, "the isolating twin has no tmpfs at "+d
-		case found && t.OK:
-			return a.decide(off, Exercised, show(append(seen, ctl)...), "a setuid-root file on "+d+" gave root")
-		case !found:
-			held, why = silent, "no setuid file could be placed on "+d
-		case t.Errno != "unchanged":
-			held, why = silent, fmt.Sprintf("the setuid file on %s could not be executed (%s), so nosuid was not put to the test", d, t.Errno)
+			continue
+		}
+		for _, kind := range kinds {
+			t, found := attempt(o, "execve "+kind+" file", d)
+			if found {
+				seen = append(seen, t)
+			}
+			switch {
+			case found && t.OK:
+				return a.decide(off, Exercised, show(append(seen, ctl)...), "a "+kind+" file on "+d+" gave its privilege")
+			case !found:
+				held, why = silent, "no "+kind+" file could be placed on "+d
+			case t.Errno != "unchanged":
+				held, why = silent, fmt.Sprintf("the %s file on %s could not be executed (%s), so nosuid was not put to the test", kind, d, t.Errno)
+			}
 		}
 	}
 	if held == on && !ctl.OK {
-		held, why = silent, "the control failed: a setuid file on a mount without nosuid gave nothing either"
+		held, why = silent, "the control failed: a privileged file on a mount without nosuid gave nothing either"
 	}
 	return a.orKernel(held, show(append(seen, ctl)...), why)
 }
@@ -217,15 +226,21 @@ func judgeTmpNodev(in *Input) Result {
 	}
 	ctl, ok := control(o, "open a device node")
 	seen := []probe.Attempt{}
-	held, why := on, "the device node could not be opened; the same node in /dev could"
+	held, grade, why := on, Exercised, "the device node could not be opened; the same node in /dev could"
 	for _, d := range dirs {
 		t, found := attempt(o, "open a device node", d)
+		host := pick(o, func(t probe.Attempt) bool { return t.On == d && strings.HasPrefix(t.Act, "open a node of the host's") })
 		if found {
 			seen = append(seen, t)
 		}
 		switch {
 		case !in.hasTmpfs(Isolate, d):
 			held, why = silent, "the isolating twin has no tmpfs at "+d
+		case found && t.OK && in.takes("fs.tmp-nodev", SandboxDevices) && leadNowhere(host):
+			// Only the engine's word is left for nodev itself.
+			seen = append(seen, host...)
+			grade, why = Declared, "the engine was told; this kernel keeps no nodev, and none of the host's devices could be reached through a node on the tmpfs"
+			held = held.and(a.declaredIs)
 		case found && t.OK:
 			return a.decide(off, Exercised, show(append(seen, ctl)...), "a device node on "+d+" could be opened")
 		case !found || !refused(t.Errno):
@@ -235,7 +250,21 @@ func judgeTmpNodev(in *Input) Result {
 	if held == on && !ok {
 		held, why = silent, "the control failed: the node did not open in /dev either"
 	}
+	if grade == Declared {
+		return a.decide(held, grade, show(append(seen, ctl)...), why)
+	}
 	return a.orKernel(held, show(append(seen, ctl)...), why)
+}
+
+// leadNowhere says whether nodes of the host's devices were made and none had a
+// device behind it.
+func leadNowhere(host []probe.Attempt) bool {
+	for _, t := range host {
+		if t.Errno != "ENXIO" && t.Errno != "ENODEV" {
+			return false
+		}
+	}
+	return len(host) > 0
 }
 
 // page is the slack of a size: a tmpfs is rounded up to whole pages, which are

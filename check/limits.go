@@ -83,7 +83,7 @@ func limitChecks() []*Check {
 
 // accountLimit compares one number in three places; 0 is unlimited in the
 // policy and the engine, negative in the kernel.
-func accountLimit(in *Input, name string, wanted, declared int64, text func(int64) string, read func(*kernel.State) int64) account {
+func accountLimit(in *Input, name string, wanted, declared int64, text func(int64) string, read func(*kernel.Cgroup) int64) account {
 	say := func(n int64) string {
 		if n <= 0 {
 			return "unlimited"
@@ -94,8 +94,8 @@ func accountLimit(in *Input, name string, wanted, declared int64, text func(int6
 		wanted: name + ": " + say(wanted), wantedIs: answerOf(wanted > 0),
 		declared: name + " " + say(declared), declaredIs: answerOf(declared > 0 && declared == wanted),
 	}
-	a.ask(in, func(k *kernel.State) (string, answer) {
-		n := read(k)
+	a.askCgroup(in, func(c *kernel.Cgroup) (string, answer) {
+		n := read(c)
 		if n == kernel.NotKnown {
 			return "this controller cannot be read", silent
 		}
@@ -133,17 +133,22 @@ func counterText(name string, a answer) string {
 
 func judgePIDs(in *Input) Result {
 	want := int64(in.Policy.Limits.PIDs)
-	a := accountLimit(in, "pids", want, in.declared().PIDs, count, func(k *kernel.State) int64 { return k.Cgroup.PIDs })
-	o, why := in.see(Exhaust, probe.User, "exhaust.pids")
+	a := accountLimit(in, "pids", want, in.declared().PIDs, count, func(c *kernel.Cgroup) int64 { return c.PIDs })
+	if r := a.sandboxEnded(in, "limits.pids", "exhaust.pids", "first fork",
+		"refused fork", func(c kernel.Cgroup) int64 { return c.PIDsMax }); r != nil {
+		return *r
+	}
+	twin := in.attemptedIn("exhaust.pids")
+	o, why := in.see(twin, probe.User, "exhaust.pids")
 	if why != "" {
 		return a.unmeasured(why)
 	}
-	reached := ScalePIDs(want, want, in.Twins[Exhaust].FullScale)
+	reached := ScalePIDs(want, want, in.Twins[twin].FullScale)
 	t, found := attempt(o, "fork without end", "")
 	_, ok := control(o, "first fork")
 	base, _ := strconv.ParseInt(o.Facts["base"], 10, 64)
 	forks, err := strconv.ParseInt(o.Facts["forks"], 10, 64)
-	counter := moved(in, Exhaust, func(c kernel.Cgroup) int64 { return c.PIDsMax })
+	counter := moved(in, twin, func(c kernel.Cgroup) int64 { return c.PIDsMax })
 	seen := fmt.Sprintf("%s with %d children and %d tasks before; %s", show(t), forks, base, counterText("count of refused forks", counter))
 	switch {
 	case !found || err != nil:
@@ -161,15 +166,20 @@ func judgePIDs(in *Input) Result {
 }
 
 func judgeMemory(in *Input) Result {
-	a := accountLimit(in, "memory", int64(in.Policy.Limits.Memory), in.declared().Memory, bytesText, func(k *kernel.State) int64 { return k.Cgroup.Memory })
-	o, why := in.see(Exhaust, probe.User, "exhaust.memory")
+	a := accountLimit(in, "memory", int64(in.Policy.Limits.Memory), in.declared().Memory, bytesText, func(c *kernel.Cgroup) int64 { return c.Memory })
+	if r := a.sandboxEnded(in, "limits.memory", "exhaust.memory", "touch half",
+		"OOM kill", func(c kernel.Cgroup) int64 { return c.OOMKills }); r != nil {
+		return *r
+	}
+	twin := in.attemptedIn("exhaust.memory")
+	o, why := in.see(twin, probe.User, "exhaust.memory")
 	if why != "" {
 		return a.unmeasured(why)
 	}
 	t, found := attempt(o, "touch past the limit", "")
 	_, ok := control(o, "touch half")
-	counter := moved(in, Exhaust, func(c kernel.Cgroup) int64 { return c.OOMKills })
-	seen := fmt.Sprintf("%s (limit of the twin %s); %s", show(t), bytesText(in.Twins[Exhaust].Declared.Memory), counterText("count of OOM kills", counter))
+	counter := moved(in, twin, func(c kernel.Cgroup) int64 { return c.OOMKills })
+	seen := fmt.Sprintf("%s (limit of the twin %s); %s", show(t), bytesText(in.Twins[twin].Declared.Memory), counterText("count of OOM kills", counter))
 	switch {
 	case !found:
 		return a.decide(silent, NoGrade, seen, "no attempt was made")
@@ -192,8 +202,7 @@ func judgeSwap(in *Input) Result {
 		wanted: "swap: " + onOff(want == 0, "none", bytesText(want)), wantedIs: answerOf(want == 0),
 		declared: "swap on top of memory: " + onOff(d.Swap == 0, "none", bytesText(d.Swap)), declaredIs: answerOf(d.Memory > 0 && d.Swap == 0),
 	}
-	a.ask(in, func(k *kernel.State) (string, answer) {
-		c := k.Cgroup
+	a.askCgroup(in, func(c *kernel.Cgroup) (string, answer) {
 		if c.Swap == kernel.NotKnown || c.Memory == kernel.NotKnown {
 			return "no swap accounting", silent
 		}
@@ -210,8 +219,7 @@ func judgeSwap(in *Input) Result {
 }
 
 func judgeCPU(in *Input) Result {
-	quota := func(k *kernel.State) int64 {
-		c := k.Cgroup
+	quota := func(c *kernel.Cgroup) int64 {
 		switch {
 		case c.CPUQuota == kernel.NotKnown:
 			return kernel.NotKnown
@@ -262,12 +270,14 @@ func scaledQuota(in *Input) float64 {
 
 func judgeNoFile(in *Input) Result {
 	want := int64(in.Policy.Limits.NoFile)
-	a := accountLimit(in, "nofile", want, in.declared().Ulimits["nofile"], count, func(k *kernel.State) int64 {
+	a := accountLimit(in, "nofile", want, in.declared().Ulimits["nofile"], count, func(*kernel.Cgroup) int64 { return kernel.NotKnown })
+	a.kernelIs = silent
+	a.ask(in, func(k *kernel.State) (string, answer) {
 		l, ok := k.Limits["nofile"]
 		if !ok {
-			return kernel.NotKnown
+			return "no such limit", silent
 		}
-		return l.Hard
+		return count(l.Hard), answerOf(l.Hard == want)
 	})
 	o, why := in.see(Main, probe.User, "rlimit.nofile")
 	if why != "" {

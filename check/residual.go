@@ -25,7 +25,12 @@ func Residual(in *Input) []Risk {
 			"memfd_create and execve need no writable file system. Tried here: " + show(o.Attempts...) + ".",
 		})
 	}
-	if !UserSpaceKernel(in.Runtime) {
+	if in.Sandboxed() {
+		risks = append(risks, Risk{
+			"sandbox-kernel", "The kernel is gVisor's, a process on the host",
+			"System calls end in the sandbox and not in the host's kernel: a way out takes a bug there and then one in the few calls that the sandbox itself may make. Processor and memory are shared with the host all the same.",
+		})
+	} else {
 		risks = append(risks, Risk{
 			"shared-kernel", "The kernel is shared with the host",
 			"Every system call the filter lets through reaches the host's kernel: a bug there is a way out. A user-space kernel such as gVisor changes that.",

@@ -32,10 +32,6 @@ func TestJudges(t *testing.T) {
 		{"fs.root-read-only", "control refused", controls(main, R, "fs.create", "EROFS"), open, "control"},
 		{"fs.root-read-only", "policy weaker", weak(func(p *policy.Policy) { p.Rootfs = policy.Writable }), fail, "policy itself"},
 		{"fs.root-read-only", "kernel has it rw", without("/", "ro"), fail, "kernel"},
-		{"fs.root-read-only", "gVisor's EACCES on a directory that its bits allow", func(in *check.Input) {
-			in.Runtime = "runsc"
-			outcome(main, R, "fs.create", "create", "/etc", "EACCES")(in)
-		}, pass, ""},
 		{"fs.usr-read-only", "a file in /usr/bin", outcome(main, R, "fs.create", "create", "/usr/bin", ""), fail, "/usr/bin"},
 		{"fs.usr-read-only", "control refused", controls(main, R, "fs.create", "EROFS"), open, "control"},
 		{"fs.usr-read-only", "no /usr in the image", attempts(main, R, "fs.create", func(a *probe.Attempt) bool {

@@ -10,6 +10,8 @@ const (
 	scaledMemory = 32 << 20
 	scaledTmpfs  = 2 << 20
 	scaledPIDs   = 128
+	// A sandbox's own kernel lives within the limit too.
+	scaledSandboxMemory = 128 << 20
 )
 
 // Defaults for an attempt whose wanted limit is unlimited: the attempt must
@@ -25,6 +27,11 @@ const (
 // ScaleMemory scales a declared memory limit in bytes.
 func ScaleMemory(wanted, declared int64, full bool) int64 {
 	return scale(orElse(wanted, fallbackMemory), declared, scaledMemory, full)
+}
+
+// ScaleSandboxMemory is ScaleMemory for a twin that is a sandbox.
+func ScaleSandboxMemory(wanted, declared int64, full bool) int64 {
+	return scale(orElse(wanted, fallbackMemory), declared, scaledSandboxMemory, full)
 }
 
 // ScalePIDs scales a declared limit on processes. Where the limit was lost, the
@@ -83,6 +90,12 @@ func ReachFor(memory, cpus, pids, nofile int64, ncpu int, full bool) Reach {
 		MilliCPU:  milli,
 		Threads:   threads(milli, processes),
 	}
+}
+
+// SandboxReach is how much memory the attempt touches in a twin that is a
+// sandbox, scaled as ScaleSandboxMemory.
+func SandboxReach(memory int64, full bool) int64 {
+	return ScaleSandboxMemory(memory, orElse(memory, fallbackMemory), full) * 3 / 2
 }
 
 // threads is as many as can burn past the quota, in thousandths of a CPU, and

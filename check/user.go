@@ -55,7 +55,7 @@ func userChecks() []*Check {
 			Control:  "Changing to its own uid succeeds, and in a twin without no-new-privileges our setuid program does give root.",
 			Settings: []string{"no_new_privileges", "user.uid"}, Fix: fixNNP, Refs: []string{"CIS-Docker 5.26", "CIS-Docker 4.8", "PSS allowPrivilegeEscalation", "OWASP-Docker 4", "MITRE-ATTACK T1548.001"},
 			Needs:     needs(need(Main, probe.User, "escalate"), need(Main, probe.Auditor, "fs.sweep"), need(Isolate, probe.User, "escalate")),
-			Mutations: []string{"nnp.off", "tmpfs.exec-suid-nnp-off", "user.root"},
+			Mutations: []string{"nnp.off", "nnp.off-capability", "tmpfs.exec-suid-nnp-off", "user.root"},
 			Judge:     judgeEscalation,
 		},
 		{
@@ -75,7 +75,7 @@ func userChecks() []*Check {
 			Attempt:  "The user binds, listens on and connects to port 8080 and an ephemeral port on loopback.",
 			Control:  "None: success is what is asked for.",
 			Settings: []string{"network", "sysctls.net.ipv4.ip_unprivileged_port_start"}, Fix: fixPorts,
-			Needs: need(Main, probe.User, "bind"), Mutations: []string{"sysctl.all-ports-privileged"},
+			Needs: need(Main, probe.User, "bind"), Mutations: []string{"sysctl.all-ports-privileged", "seccomp.no-listen"},
 			Judge: judgeUnprivilegedPort,
 		},
 	}
@@ -217,6 +217,8 @@ func judgeEscalation(in *Input) Result {
 		return a.decide(silent, NoGrade, seen, "our setuid helper arrived without its privilege ("+helper+")")
 	case o.Facts["helper:filecap"] != "file capabilities" || !filecap.OK:
 		return a.decide(silent, NoGrade, seen, "the control failed: our file-capability helper arrived without its capability, or gave none even without no-new-privileges")
+	case !suid.OK && in.takes("user.no-escalation", FileCapability):
+		return a.decide(on, Exercised, seen, "every way up was refused; this kernel ignores setuid, and the same file-capability program gave its capability where no-new-privileges is off")
 	case !suid.OK:
 		return a.decide(silent, NoGrade, seen, "the control failed: our setuid helper gave no root even without no-new-privileges")
 	}
@@ -225,6 +227,9 @@ func judgeEscalation(in *Input) Result {
 
 // privilegedFiles summarises what the sweep found on the image.
 func privilegedFiles(sweep probe.Observation) string {
+	if note := sweep.Facts["privileged files"]; note != "" {
+		return "files of the image that carry privilege: " + note
+	}
 	var files []string
 	for k := range sweep.Facts {
 		if f, ok := strings.CutPrefix(k, "privileged:"); ok {

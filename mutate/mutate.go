@@ -121,6 +121,10 @@ func user() []Mutation {
 		{ID: "user.other-gid", Title: "the agent runs with another gid", Apply: func(c *spec.Container) { c.User = "1000:1000" }},
 		{ID: "user.extra-group", Title: "the agent is in one more group", Apply: func(c *spec.Container) { c.Groups = append(c.Groups, "4") }},
 		{ID: "nnp.off", Title: "no-new-privileges is off", Apply: func(c *spec.Container) { c.NoNewPrivileges = false }},
+		{ID: "nnp.off-capability", Title: "no-new-privileges is off, and there is a capability to gain", Apply: func(c *spec.Container) {
+			c.NoNewPrivileges = false
+			c.CapAdd = append(c.CapAdd, "NET_BIND_SERVICE")
+		}},
 		{ID: "sysctl.dropped", Title: "the engine's own port sysctl applies", Apply: func(c *spec.Container) { delete(c.Sysctls, ports) }},
 		{
 			ID: "sysctl.all-ports-privileged", Title: "every port that is not ephemeral is privileged", Apply: func(c *spec.Container) { c.Sysctls[ports] = "32768" },
@@ -153,6 +157,9 @@ func capabilities() []Mutation {
 func surface() []Mutation {
 	return []Mutation{
 		{ID: "seccomp.unconfined", Title: "no system call filter", Apply: func(c *spec.Container) { c.Seccomp = "unconfined" }},
+		{ID: "seccomp.no-listen", Title: "the system call filter refuses listen as well", Apply: func(c *spec.Container) {
+			c.Seccomp = strings.Replace(c.Seccomp, `"listen",`, "", 1)
+		}},
 		{ID: "network.bridge", Title: "a network is attached", Apply: func(c *spec.Container) { c.Network = "bridge" }},
 	}
 }

@@ -42,7 +42,7 @@ func TestContainer(t *testing.T) {
 		want       func(*spec.Container)
 	}{
 		{"default", "", func(c *spec.Container) { c.Mounts[0].Source = here }},
-		{"image and runtime", "image: a\nruntime: runsc", func(c *spec.Container) { c.Image, c.Runtime = "a", "runsc" }},
+		{"image and runtime", "image: a\nruntime: crun", func(c *spec.Container) { c.Image, c.Runtime = "a", "crun" }},
 		{"user", "user: {uid: 5, gid: 6, groups: [7, 8]}", func(c *spec.Container) { c.User, c.Groups = "5:6", []string{"7", "8"} }},
 		{"rootfs", "rootfs: writable", func(c *spec.Container) { c.ReadonlyRootfs = false }},
 		{"tmpfs", "tmpfs: {/a: {size: unlimited, exec: true}, /b: {size: 1m, suid: true}, /c: {size: 1m, dev: true}}", func(c *spec.Container) {

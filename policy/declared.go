@@ -17,7 +17,7 @@ import (
 // The environment section is empty: what must work inside is for a policy to
 // say. The user is the caller's to fill in, who can look a name up in the image.
 func ForContainer(c spec.Container) *Policy {
-	p := Default()
+	p := DefaultFor(c.Runtime)
 	p.Image, p.Runtime = c.Image, c.Runtime
 	p.Environment = Environment{Commands: []Command{}, PythonPackages: []string{}}
 	p.User.Name = ""

@@ -18,8 +18,24 @@ import (
 //go:embed seccomp_moby.json
 var defaultSeccomp string
 
-// SeccompProfile is the profile that SeccompDefault stands for, as JSON.
-func SeccompProfile() string { return strings.TrimSpace(defaultSeccomp) }
+// SeccompProfile is the profile that SeccompDefault stands for on a runtime, as
+// JSON; "" is any that is not gVisor.
+func SeccompProfile(runtime string) string {
+	profile := strings.TrimSpace(defaultSeccomp)
+	if GVisor(runtime) {
+		profile = strings.Replace(profile, clone3Errno, clone3Trace, 1)
+	}
+	return profile
+}
+
+// The profile answers clone3 with ENOSYS, which a filter cannot look into, so
+// that libraries turn to clone. runsc knows one errno only, EPERM, and says that
+// instead: then no program of glibc's can start a thread. The trace action means
+// the same to a process that nobody traces: ENOSYS (seccomp(2)).
+const (
+	clone3Errno = `"action":"SCMP_ACT_ERRNO","errnoRet":38`
+	clone3Trace = `"action":"SCMP_ACT_TRACE"`
+)
 
 // seccomp returns what spec.Container.Seccomp holds: a profile as JSON, or
 // "unconfined".
@@ -28,7 +44,7 @@ func (p *Policy) seccomp() (string, error) {
 	case SeccompUnconfined:
 		return SeccompUnconfined, nil
 	case SeccompDefault, "":
-		return SeccompProfile(), nil
+		return SeccompProfile(p.Runtime), nil
 	}
 	name, err := p.hostPath(p.Seccomp)
 	if err != nil {

@@ -72,10 +72,14 @@ func (l *limited) String() string {
 	return l.buf.String()
 }
 
-// parallel runs the commands two at a time and records them in order.
+// parallel runs the commands, two at a time unless they must go one by one, and
+// records them in order.
 func (s *session) parallel(r *recorder, act string, names []string, argvs [][]string) {
 	results := make([]ran, len(argvs))
 	slots := make(chan struct{}, 2)
+	if s.plan.Params.OneByOne {
+		slots = make(chan struct{}, 1)
+	}
 	var all sync.WaitGroup
 	for i, argv := range argvs {
 		all.Go(func() {

@@ -84,21 +84,35 @@ func mapExec(path string) error {
 	return unix.Munmap(b)
 }
 
-// planted is where the auditor leaves a setuid-root helper program in dir.
+// planted is where the auditor leaves a helper program of a kind in dir.
 // The name holds no role: the user must find it.
-func planted(dir string) string { return filepath.Join(dir, ".tightship-suid") }
+func planted(dir, kind string) string { return filepath.Join(dir, ".tightship-"+kind) }
 
-// suidPlant makes a setuid-root file in every place uid 0 may write. That the
-// mode sticks is the control: nosuid does not stop chmod.
+// bindCap is CAP_NET_BIND_SERVICE, permitted and effective, in the format of the
+// security.capability attribute (capabilities(7), version 2).
+var bindCap = []byte{1, 0, 0, 2, 0, 1 << (unix.CAP_NET_BIND_SERVICE % 8), 19: 0}
+
+// suidPlant makes a setuid-root file in every place uid 0 may write, and one
+// with a file capability, which nosuid stops as well and which takes
+// CAP_SETFCAP. That mode and attribute stick is the control: nosuid stops
+// neither.
 func suidPlant(s *session, r *recorder) {
 	for _, dir := range s.places() {
-		path := planted(dir)
+		filecap := planted(dir, "filecap")
+		err := place(filecap, 0o755)
+		if err == nil {
+			if err = unix.Setxattr(filecap, "security.capability", bindCap, 0); err != nil {
+				os.Remove(filecap)
+			}
+		}
+		r.try("plant file-capability file", dir, err)
+		path := planted(dir, "suid")
 		if err := place(path, 0o4755); err != nil {
 			r.try("plant setuid file", dir, err)
 			continue
 		}
 		var st unix.Stat_t
-		err := unix.Lstat(path, &st)
+		err = unix.Lstat(path, &st)
 		if err == nil && (st.Mode&unix.S_ISUID == 0 || st.Uid != 0) {
 			err = fmt.Errorf("mode %04o owner %d", st.Mode&0o7777, st.Uid)
 		}
@@ -110,14 +124,17 @@ func suidPlant(s *session, r *recorder) {
 // process became root.
 func suidRun(s *session, r *recorder) {
 	for _, dir := range s.places() {
-		path := planted(dir)
-		var st unix.Stat_t
-		if err := unix.Lstat(path, &st); errors.Is(err, unix.ENOENT) {
-			continue // the auditor could not write there either, and says so
+		for _, k := range []struct{ kind, act string }{{"suid", "execve setuid-root file"}, {"filecap", "execve file-capability file"}} {
+			path := planted(dir, k.kind)
+			var st unix.Stat_t
+			if err := unix.Lstat(path, &st); errors.Is(err, unix.ENOENT) {
+				continue // the auditor could not make it there either, and says so
+			}
+			elevation(r, k.act, path, dir)
 		}
-		elevation(r, "execve setuid-root file", path, dir)
 	}
 	elevation(r, "execve setuid-root helper", filepath.Join(guestDir, "suid"), guestDir)
+	elevation(r, "execve file-capability helper", filepath.Join(guestDir, "filecap"), guestDir)
 	_, err := became(plain)
 	r.control("execve", plain, err)
 }
@@ -139,30 +156,49 @@ func elevation(r *recorder, act, path, on string) {
 	a.Errno, a.Note = "unchanged", note
 }
 
+// hostDevices are what a host has and no container should: memory, the kernel's
+// log, disks. They are opened for reading, if at all, and closed at once.
+var hostDevices = []struct {
+	name         string
+	kind         uint32
+	major, minor uint32
+}{
+	{"mem", unix.S_IFCHR, 1, 1},
+	{"kmsg", unix.S_IFCHR, 1, 11},
+	{"loop0", unix.S_IFBLK, 7, 0},
+	{"sda", unix.S_IFBLK, 8, 0},
+	{"vda", unix.S_IFBLK, 254, 0},
+}
+
 // devOpen attempts to use a device node on each tmpfs. It needs CAP_MKNOD and
-// so runs in the isolating twin; the control is the same node in /dev.
+// so runs in the isolating twin; the control is the same node in /dev. Nodes of
+// the host's devices say where a node leads on a kernel that knows no nodev.
 func devOpen(s *session, r *recorder) {
-	null := int(unix.Mkdev(1, 3))
-	attempt := func(dir string) error {
-		name := s.unique(dir, "null")
-		if err := unix.Mknod(name, unix.S_IFCHR|0o666, null); err != nil {
+	attempt := func(dir string, kind, major, minor uint32, flags int) error {
+		name := s.unique(dir, "node")
+		if err := unix.Mknod(name, kind|0o666, int(unix.Mkdev(major, minor))); err != nil {
 			return fmt.Errorf("mknod: %v", err) // not the refusal under test: no errno
 		}
 		defer unix.Unlink(name)
-		fd, err := unix.Open(name, unix.O_RDWR|unix.O_CLOEXEC, 0)
+		fd, err := unix.Open(name, flags|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return err
 		}
 		return unix.Close(fd)
 	}
+	null := func(dir string) error { return attempt(dir, unix.S_IFCHR, 1, 3, unix.O_RDWR) }
 	for _, dir := range s.plan.Params.Tmpfs {
-		err := attempt(dir)
+		err := null(dir)
 		a := r.try("open a device node", dir, err)
 		if err != nil {
 			a.Note = err.Error()
 		}
+		for _, d := range hostDevices {
+			err := attempt(dir, d.kind, d.major, d.minor, unix.O_RDONLY|unix.O_NONBLOCK)
+			r.try("open a node of the host's "+d.name, dir, err)
+		}
 	}
-	r.control("open a device node", "/dev", attempt("/dev"))
+	r.control("open a device node", "/dev", null("/dev"))
 }
 
 // memfdExec attempts to run code that lies in no file system at all. No mount

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,7 +20,12 @@ func ids(s *session, r *recorder) {
 	// setfsuid with an impossible ID changes nothing and returns the current one.
 	if fsuid, err := unix.SetfsuidRetUid(-1); err == nil {
 		r.fact("fsuid", fsuid)
+	} else if fsuid, ok := statusFsuid(); ok {
+		r.fact("fsuid", fsuid)
 	}
+	kernel, gvisor := ownKernel()
+	r.fact("kernel", kernel)
+	r.fact("gvisor", gvisor)
 	groups, err := unix.Getgroups()
 	if err != nil {
 		r.fail("getgroups: %v", err)
@@ -59,6 +65,34 @@ func ids(s *session, r *recorder) {
 		r.fact("name", name)
 	}
 }
+
+// statusFsuid reads the last of the four uids in /proc/self/status (proc(5)): a
+// kernel without setfsuid(2), as gVisor's, has it all the same.
+func statusFsuid() (string, bool) {
+	data, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return "", false
+	}
+	for line := range strings.Lines(string(data)) {
+		if v, ok := strings.CutPrefix(line, "Uid:"); ok {
+			f := strings.Fields(v)
+			return f[len(f)-1], len(f) == 4
+		}
+	}
+	return "", false
+}
+
+// ownKernel returns the kernel that answers here, and whether it is gVisor's.
+// That one says so in its release, and older ones by a build date that was never
+// true of another kernel and never changed.
+var ownKernel = sync.OnceValues(func() (name string, gvisor bool) {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return "", false
+	}
+	release, version := unix.ByteSliceToString(u.Release[:]), unix.ByteSliceToString(u.Version[:])
+	return clip(release + " " + version), strings.HasSuffix(release, "-gvisor") || version == "#1 SMP Sun Jan 10 15:06:54 PST 2016"
+})
 
 // readCaps returns the five capability sets (capabilities(7)) from capget and
 // prctl.

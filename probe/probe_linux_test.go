@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -230,5 +231,20 @@ func TestHelperELF(t *testing.T) {
 	}
 	if _, err := HelperELF("mips"); err == nil {
 		t.Error("mips is taken")
+	}
+}
+
+// What stands in for setfsuid(2) says the same where both are there, and no
+// kernel of ours is taken for gVisor.
+func TestOwnKernel(t *testing.T) {
+	want, err := unix.SetfsuidRetUid(-1)
+	if err != nil {
+		t.Skip("SKIPPED: this kernel has no setfsuid")
+	}
+	if got, ok := statusFsuid(); !ok || got != strconv.Itoa(want) {
+		t.Errorf("fsuid %q, %t, want %d", got, ok, want)
+	}
+	if name, gvisor := ownKernel(); name == "" || gvisor {
+		t.Errorf("kernel %q, gVisor %t", name, gvisor)
 	}
 }

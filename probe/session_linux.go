@@ -120,7 +120,7 @@ func Serve(in io.Reader, out io.Writer) int {
 func (s *session) observeAll() []func() *Observation {
 	all := make([]func() *Observation, 0, len(s.plan.Probes))
 	for _, name := range s.plan.Probes {
-		if !strings.HasPrefix(name, "env.") {
+		if !strings.HasPrefix(name, "env.") || s.plan.Params.OneByOne {
 			all = append(all, func() *Observation { return s.observe(name) })
 			continue
 		}

@@ -48,6 +48,7 @@ type Params struct {
 	Commands       [][]string `json:"commands,omitempty"`
 	PythonPackages []string   `json:"python_packages,omitempty"`
 	CommandTimeout int64      `json:"command_timeout_ms,omitempty"`
+	OneByOne       bool       `json:"one_by_one,omitempty"` // the image's programs
 	// HashKey keys the hashes by which credentials are shown, one for all the
 	// processes of a run and the host side: equal values look equal.
 	HashKey []byte `json:"hash_key,omitempty"`

@@ -151,7 +151,8 @@ write_config() {
 			install -m 0755 bin/runsc "$runtimes/runsc.new"
 			mv "$runtimes/runsc.new" "$runtimes/runsc"
 		fi
-		content="{\"runtimes\": {\"runsc\": {\"path\": \"$runtimes/runsc\"}}}"
+		# Without --oci-seccomp runsc ignores the system call filter it is given.
+		content="{\"runtimes\": {\"runsc\": {\"path\": \"$runtimes/runsc\", \"runtimeArgs\": [\"--oci-seccomp\"]}}}"
 	fi
 	echo "$content" >"$config"
 }

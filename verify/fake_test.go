@@ -37,13 +37,19 @@ type fake struct {
 	gone    map[string]chan struct{} // closed when a container's guest has left
 	guest   func(twin check.Twin, role probe.Role, in io.Reader, out io.Writer) (exit int)
 	exitOf  func(int) int
-	sticky  string // a resource whose removal is claimed and not done
+	oom     map[check.Twin]bool // what the engine says when its guest is gone
+	sticky  string              // a resource whose removal is claimed and not done
 	removed []string
 }
 
 func newFake(t testing.TB) *fake {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "check", "testdata", "hardened.json"))
+	return newFakeOf(t, "hardened.json")
+}
+
+func newFakeOf(t testing.TB, recorded string) *fake {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "check", "testdata", recorded))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +88,7 @@ func (f *fake) serve(in io.Reader, out io.Writer, edit func(*probe.Line) bool, t
 			lines = append(lines, probe.Line{})
 		}
 		for _, name := range p.Probes {
-			o, ok := f.recorded.Twins[twin].Seen[role][name]
+			o, ok := f.twin(twin).Seen[role][name]
 			if !ok {
 				o = probe.Observation{Probe: name, Error: "not recorded"}
 			}
@@ -142,8 +148,16 @@ func (f *fake) CopyTo(ctx context.Context, id string, tar io.Reader) error {
 	return f.call(ctx)
 }
 
+// twin is what was recorded of a twin; nothing of one that was not there.
+func (f *fake) twin(t check.Twin) *check.TwinState {
+	if tw := f.recorded.Twins[t]; tw != nil {
+		return tw
+	}
+	return &check.TwinState{}
+}
+
 func (f *fake) twinOf(name string) check.Twin {
-	for _, t := range []check.Twin{check.Main, check.Isolate, check.Exhaust} {
+	for _, t := range []check.Twin{check.Main, check.Isolate, check.Exhaust, check.Doomed["exhaust.memory"], check.Doomed["exhaust.pids"]} {
 		if strings.HasSuffix(name, "-"+string(t)) {
 			return t
 		}
@@ -186,8 +200,17 @@ func (f *fake) start(id string, role probe.Role, ended func(int)) *engine.Stream
 func (f *fake) Start(ctx context.Context, id string) error { return f.call(ctx) }
 
 func (f *fake) Inspect(ctx context.Context, id string) (engine.State, error) {
-	declared := f.recorded.Twins[f.twinOf(id)].Declared
-	return engine.State{ID: id, Running: true, PID: 1, Declared: declared}, f.call(ctx)
+	declared := f.twin(f.twinOf(id)).Declared
+	f.mu.Lock()
+	oom := f.oom[f.twinOf(id)] && f.exits[id] != 0
+	running := true
+	select {
+	case <-f.gone[id]:
+		running = false
+	default:
+	}
+	f.mu.Unlock()
+	return engine.State{ID: id, Running: running, PID: 1, Declared: declared, OOMKilled: oom}, f.call(ctx)
 }
 
 func (f *fake) Wait(ctx context.Context, id string) (int, error) {

@@ -2,11 +2,13 @@ package verify
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/tightship-dev/tightship/check"
+	"github.com/tightship-dev/tightship/policy"
 	"github.com/tightship-dev/tightship/report"
 )
 
@@ -99,15 +101,21 @@ func (r *run) judge(c *check.Check) check.Result {
 			continue
 		}
 		res.Verdict = check.Accepted
+		if a.Until == policy.Forever {
+			res.Reason = "accepted by the built-in policy: " + a.Reason + " (" + res.Reason + ")"
+			continue
+		}
 		res.Reason = "accepted until " + string(a.Until) + ": " + a.Reason + " (" + res.Reason + ")"
 	}
 	return res
 }
 
 func (r *run) input() *check.Input {
+	twins := maps.Clone(r.states)
+	maps.Copy(twins, r.doomed)
 	in := &check.Input{
-		Policy: r.opts.Policy, Wanted: r.wanted, NCPU: r.info.NCPU, Runtime: r.runtime(),
-		Image: check.Image{Env: r.image.Env}, Twins: r.states, Exits: r.exits, HashKey: r.hashKey,
+		Policy: r.opts.Policy, Wanted: r.wanted, NCPU: r.info.NCPU,
+		Image: check.Image{Env: r.image.Env}, Twins: twins, Exits: r.exits, HashKey: r.hashKey,
 		Results: r.results, LeftOut: r.leftOut,
 	}
 	if r.original != nil {
@@ -135,6 +143,8 @@ func (r *run) render(c *check.Check) report.Check {
 	}
 	switch {
 	case c.Section == check.Stack: // the other rows have the hints
+	case res.Verdict == check.Fail && check.Remedy(r.input(), c.ID) != "":
+		out.Hint = check.Remedy(r.input(), c.ID)
 	case res.Verdict == check.Fail && (c.Section == check.Environment || c.Section == check.Secrets):
 		out.Hint = c.Fix.Docker
 	case res.Verdict == check.Fail:

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,8 @@ type original struct {
 	host   map[string]string // the namespaces of the host's first process
 	// notShared is what the twin has in another way, one sentence each.
 	notShared []string
+	// wantedRuntime is what a given policy asks for.
+	wantedRuntime string
 	// ask says that no policy named the user.
 	ask bool
 }
@@ -66,14 +69,16 @@ func (r *run) find(ctx context.Context, ref string) error {
 		return fmt.Errorf("%w: %s", ErrOwnTwin, ref)
 	}
 	o := &original{eng: copier, state: st, ask: r.opts.Policy == nil}
-	p := policy.ForContainer(st.Declared)
+	declared := st.Declared
+	declared.Runtime = cmp.Or(declared.Runtime, r.info.Runtime)
+	p := policy.ForContainer(declared)
 	if r.opts.Policy != nil {
 		given := *r.opts.Policy
 		p = &given
-		if want := given.Runtime; want != "" && !o.runs(want, r.info.Runtime) {
-			o.notShared = append(o.notShared, fmt.Sprintf("the policy asks for runtime %s, and the container runs under %s", want, st.Declared.Runtime))
+		if _, written := given.Origins["runtime"]; written {
+			o.wantedRuntime = given.Runtime
 		}
-		p.Image, p.Runtime = st.Declared.Image, st.Declared.Runtime
+		p.Image, p.Runtime = st.Declared.Image, declared.Runtime
 	}
 	r.opts.Policy, r.original = p, o
 	switch {
@@ -86,12 +91,6 @@ func (r *run) find(ctx context.Context, ref string) error {
 		o.host = hostNamespaces()
 	}
 	return nil
-}
-
-// runs says whether the container's runtime is the one of that name.
-func (o *original) runs(name, byDefault string) bool {
-	have := o.state.Declared.Runtime
-	return have == name || have == "" && byDefault == name
 }
 
 // hostNamespaces is those of the host's first process, and our own where we may
@@ -234,5 +233,6 @@ func (o *original) account() *check.Original {
 	return &check.Original{
 		Running: o.state.Running, Declared: o.state.Declared, Other: o.state.Other,
 		Kernel: o.kernel, KernelNote: o.note, Host: o.host, NotShared: o.notShared,
+		Runtime: o.wantedRuntime,
 	}
 }

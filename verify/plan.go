@@ -134,6 +134,14 @@ func (r *run) settings(t check.Twin) spec.Container {
 		c.MilliCPU = check.ScaleCPU(int64(r.opts.Policy.Limits.CPUs), c.MilliCPU, r.info.NCPU, r.opts.FullScale)
 	case check.Exhaust:
 		r.scaleDown(&c)
+	case check.Doomed["exhaust.memory"], check.Doomed["exhaust.pids"]:
+		memory, swap := c.Memory, c.Swap
+		r.scaleDown(&c)
+		c.Memory, c.Swap = memory, swap // many processes of a sandbox take much of it
+		if t == check.Doomed["exhaust.memory"] {
+			c.Memory = check.ScaleSandboxMemory(int64(r.opts.Policy.Limits.Memory), memory, r.opts.FullScale)
+			c.Swap = min(swap, 0)
+		}
 	}
 	// The isolating twin brings the guest in, and runs nothing but it.
 	c.Mounts = append(c.Mounts, spec.Mount{Kind: spec.Volume, Source: r.guestVolume(), Target: guestDir, ReadOnly: t != check.Isolate})

@@ -94,52 +94,61 @@ func TestRealHardenedIsProven(t *testing.T) {
 // Every mutation, for real: the declared checks fail, those it blinds are
 // inconclusive, and every other one still passes.
 func TestRealMutations(t *testing.T) {
-	eng, base := real(t)
+	eng, o := real(t)
 	for _, m := range mutate.All() {
-		t.Run(m.ID, func(t *testing.T) {
-			o := base
-			o.Weaken = m.Apply
-			// The image's own programs run only where they are what is weakened.
-			touchesEnvironment := slices.ContainsFunc(mutate.Flips(m.ID), func(id string) bool { return strings.HasPrefix(id, "env.") })
-			if !touchesEnvironment {
-				o.Skip = []string{"env.*"}
-			}
-			r, err := Image(t.Context(), eng, o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			flips := mutate.Flips(m.ID)
-			for _, c := range r.Checks {
-				want := "pass"
-				template := c.ID
-				if i := strings.IndexByte(c.ID, '['); i > 0 {
-					template = c.ID[:i] + "[*]"
-				}
-				switch {
-				case c.ID == "stack.combined":
-					want = "fail"
-				case slices.Contains(flips, template):
-					want = "fail"
-				case slices.Contains(m.Blinds, template):
-					want = "inconclusive"
-				}
-				if c.Verdict != want {
-					t.Errorf("%s is %s, want %s", c.ID, c.Verdict, want)
-					explain(t, r, c.ID)
-				}
-			}
-			if r.Summary.Verdict != "failed" {
-				t.Errorf("the whole is %s", r.Summary.Verdict)
-			}
-			nothingLeft(t, eng, r.RunID)
-		})
+		t.Run(m.ID, func(t *testing.T) { weakened(t, eng, o, "", m) })
 	}
+}
+
+// weakened verifies with a mutation applied, and demands exactly what is
+// expected of it on that kernel.
+func weakened(t *testing.T, eng engine.Engine, o Options, kernel string, m mutate.Mutation) {
+	t.Helper()
+	o.Weaken = m.Apply
+	// The image's own programs run only where they are what is weakened.
+	touchesEnvironment := slices.ContainsFunc(mutate.Flips(m.ID), func(id string) bool { return strings.HasPrefix(id, "env.") })
+	if !touchesEnvironment && o.Only == nil {
+		o.Skip = []string{"env.*"}
+	}
+	r, err := Image(t.Context(), eng, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := false
+	for _, c := range r.Checks {
+		template := c.ID
+		if i := strings.IndexByte(c.ID, '['); i > 0 {
+			template = c.ID[:i] + "[*]"
+		}
+		want := mutate.Expected(kernel, m, template)
+		if c.ID == "stack.combined" {
+			continue
+		}
+		got := check.Verdict(c.Verdict)
+		if slices.ContainsFunc(o.Policy.Accept, func(a policy.Accept) bool { return a.Check == c.ID }) {
+			want = check.Accepted // it always fails on this kernel, and the policy says so in the open
+		}
+		failed = failed || want == check.Fail
+		if got != want {
+			t.Errorf("%s is %s, want %s", c.ID, got, want)
+			explain(t, r, c.ID)
+		}
+	}
+	if want := "failed"; failed && r.Summary.Verdict != want {
+		t.Errorf("the whole is %s, want %s", r.Summary.Verdict, want)
+	}
+	nothingLeft(t, eng, r.RunID)
 }
 
 // The evidence of one real hardened run is the judges' fixture. With -update it
 // is written; without, a fresh run must have observations of the same probes.
 func TestRealFixture(t *testing.T) {
 	eng, o := real(t)
+	fixture(t, eng, o, "hardened.json")
+}
+
+func fixture(t *testing.T, eng engine.Engine, o Options, name string) {
+	t.Helper()
 	r, err := prepare(t.Context(), eng, "", o)
 	if err != nil {
 		t.Fatal(err)
@@ -153,6 +162,19 @@ func TestRealFixture(t *testing.T) {
 	in.Results = nil
 	for _, tw := range in.Twins { // long, and of no use to the judges
 		tw.Declared.Seccomp = "…"
+		if tw.Kernel == nil {
+			continue
+		}
+		for i, m := range tw.Kernel.Mounts { // where the engine keeps its layers is nobody's affair either
+			for _, kind := range []string{"/volumes/", "/containers/"} {
+				if _, from, found := strings.Cut(m.Root, kind); found {
+					tw.Kernel.Mounts[i].Root = "/var/lib/docker" + kind + from
+				}
+			}
+			tw.Kernel.Mounts[i].SuperOptions = slices.DeleteFunc(m.SuperOptions, func(o string) bool {
+				return strings.HasPrefix(o, "lowerdir=") || strings.HasPrefix(o, "upperdir=") || strings.HasPrefix(o, "workdir=")
+			})
+		}
 	}
 	in.Wanted.Seccomp = "…"
 	for i := range in.Wanted.Mounts { // where this checkout lies is nobody's affair
@@ -162,7 +184,7 @@ func TestRealFixture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join("..", "check", "testdata", "hardened.json")
+	path := filepath.Join("..", "check", "testdata", name)
 	if *update {
 		if err := os.WriteFile(path, append(data, '\n'), 0o644); err != nil {
 			t.Fatal(err)
@@ -177,6 +199,10 @@ func TestRealFixture(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, tw := range in.Twins {
+		if recorded.Twins[name] == nil {
+			t.Errorf("the fixture lacks the %s twin: run with -update", name)
+			continue
+		}
 		for role, seen := range tw.Seen {
 			for p := range seen {
 				if _, ok := recorded.Twins[name].Seen[role][p]; !ok {

@@ -144,6 +144,7 @@ func (r *run) adopt(from *run) {
 	r.locked(func() {
 		r.hashKey, r.exits, r.cleaned, r.ended, r.looked = from.hashKey, from.exits, true, from.ended, from.looked
 		r.lock = from.lock
+		r.doomed = from.doomed
 		r.states = map[check.Twin]*check.TwinState{}
 		for t, state := range from.states {
 			mine := *state

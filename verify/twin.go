@@ -69,11 +69,8 @@ func (r *run) look(ctx context.Context, id string, name check.Twin) error {
 		k, note = process(st)
 		proc = k
 	}
-	if check.UserSpaceKernel(r.runtime()) {
-		k, note = nil, "the process on the host is the runtime's sandbox, not the workload"
-	}
 	r.locked(func() {
-		state := r.states[name]
+		state := r.state(name)
 		r.looked[name] = true
 		state.Declared, state.Other, state.Kernel = st.Declared, st.Other, k
 		state.Copied, state.CopiedOther, state.Process = st.Declared, st.Other, proc
@@ -87,10 +84,12 @@ func (r *run) look(ctx context.Context, id string, name check.Twin) error {
 	return nil
 }
 
-// work has the guest do its probes: the marker first; then the user's, the
-// auditor's and, in a process of its own as they take seconds, those that run
-// the image's programs, side by side; then what builds on the auditor's; then
-// the exit.
+// work has the guest do its probes: the marker first, and who it is; then the
+// user's, the auditor's and, in a process of its own as they take seconds, those
+// that run the image's programs, side by side; then what builds on the
+// auditor's; then the exit. In a sandbox the image's programs run last and one
+// by one, as the sandbox's own threads count against the same limit, and what
+// would end it goes to twins of their own.
 func (r *run) work(ctx context.Context, id string, name check.Twin, stream *engine.Stream) error {
 	state := r.states[name]
 	todo := r.todo[name]
@@ -104,7 +103,7 @@ func (r *run) work(ctx context.Context, id string, name check.Twin, stream *engi
 	early, later, programs := []string{}, []string{}, []string{}
 	for _, p := range todo[probe.User] {
 		switch {
-		case p == "marker":
+		case p == "marker", p == "ids":
 		case strings.HasPrefix(p, "env."):
 			programs = append(programs, p)
 		case slices.Contains(late, p):
@@ -113,8 +112,21 @@ func (r *run) work(ctx context.Context, id string, name check.Twin, stream *engi
 			early = append(early, p)
 		}
 	}
-	if err := do(ctx, user, []string{"marker"}, nil); err != nil {
+	if err := do(ctx, user, []string{"marker", "ids"}, nil); err != nil {
 		return err
+	}
+	var sandboxed bool
+	r.locked(func() { sandboxed = state.Sandboxed() })
+	params.OneByOne = sandboxed
+	var doomed errgroup.Group
+	if sandboxed && name == check.Exhaust {
+		later = slices.DeleteFunc(later, func(p string) bool {
+			t, ends := check.Doomed[p]
+			if ends {
+				doomed.Go(func() error { return r.doom(ctx, p, t) })
+			}
+			return ends
+		})
 	}
 	second := func(role probe.Role, as string, probes []string) error {
 		if len(probes) == 0 {
@@ -132,16 +144,26 @@ func (r *run) work(ctx context.Context, id string, name check.Twin, stream *engi
 	var side errgroup.Group
 	var audited, ran, worked error
 	side.Go(func() error { audited = second(probe.Auditor, "0:0", todo[probe.Auditor]); return nil })
-	side.Go(func() error { ran = second(probe.User, "", programs); return nil })
+	if !sandboxed {
+		side.Go(func() error { ran = second(probe.User, "", programs); return nil })
+	}
 	side.Go(func() error { worked = do(ctx, user, early, nil); return nil })
 	side.Wait()
-	trouble := errors.Join(audited, ran)
+	if sandboxed {
+		ran = second(probe.User, "", programs)
+	}
+	trouble := errors.Join(audited, ran, doomed.Wait())
 	if worked != nil {
 		return errors.Join(worked, trouble)
 	}
 	r.progress(ctx)
 	if err := do(ctx, user, later, nil); err != nil {
 		return errors.Join(err, trouble)
+	}
+	if sandboxed && slices.Contains(later, "exhaust.cpu") {
+		if err := r.burn(ctx, state, func() error { return do(ctx, user, []string{"exhaust.cpu"}, nil) }); err != nil {
+			return errors.Join(err, trouble)
+		}
 	}
 	// The counters go with the container: read them while the guest waits.
 	if state.Kernel != nil {

@@ -41,11 +41,13 @@ type run struct {
 	standIns []standIn
 	todo     map[check.Twin]map[probe.Role][]string
 	hashKey  []byte
+	dooms    dooms
 
 	mu      sync.Mutex // guards what follows
 	made    []engine.Resource
 	states  map[check.Twin]*check.TwinState
-	looked  map[check.Twin]bool // declared and kernel are recorded
+	doomed  map[check.Twin]*check.TwinState // those of dooms
+	looked  map[check.Twin]bool             // declared and kernel are recorded
 	ended   map[check.Twin]bool
 	exits   []check.Exit
 	results map[string]check.Result
@@ -103,7 +105,7 @@ func verify(ctx context.Context, eng engine.Engine, container string, o Options)
 
 // prepare settles everything that needs no container.
 func prepare(ctx context.Context, eng engine.Engine, container string, o Options) (*run, error) {
-	r := &run{eng: eng, opts: o, states: map[check.Twin]*check.TwinState{}, looked: map[check.Twin]bool{}, ended: map[check.Twin]bool{},
+	r := &run{eng: eng, opts: o, states: map[check.Twin]*check.TwinState{}, doomed: map[check.Twin]*check.TwinState{}, dooms: newDooms(), looked: map[check.Twin]bool{}, ended: map[check.Twin]bool{},
 		todo: map[check.Twin]map[probe.Role][]string{}, results: map[string]check.Result{}, hashKey: []byte(token())}
 	var err error
 	if r.info, err = eng.Info(ctx); err != nil {
@@ -202,6 +204,7 @@ func (r *run) measure(ctx context.Context) error {
 			}
 		})
 	}
+	group.Go(func() error { r.doomEarly(gctx, loaded); return nil })
 	return group.Wait()
 }
 

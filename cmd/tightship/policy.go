@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,19 +20,27 @@ func (a *app) policyCommand() *cobra.Command {
 }
 
 func (a *app) policyInitCommand() *cobra.Command {
-	return &cobra.Command{
+	var runtime string
+	c := &cobra.Command{
 		Use:   "init",
 		Short: "Print a commented " + policyFile + " with every default",
 		Long: `Print a commented policy file with every default, the hardened baseline, on
-standard output.`,
-		Example:           "  tightship policy init > " + policyFile,
+standard output. For a runtime of gVisor's it accepts, with the reason and for a
+year, what gVisor lacks.`,
+		Example:           "  tightship policy init > " + policyFile + "\n  tightship policy init --runtime runsc > " + policyFile,
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
-			_, err := c.OutOrStdout().Write(policy.InitTemplate())
+			text := policy.InitTemplateFor(runtime, time.Now())
+			if _, err := policy.Decode(policyFile, text); err != nil { // the runtime's name
+				return err
+			}
+			_, err := c.OutOrStdout().Write(text)
 			return err
 		},
 	}
+	c.Flags().StringVar(&runtime, "runtime", "", "OCI runtime `NAME`, in place of the default")
+	return c
 }
 
 func (a *app) policySchemaCommand() *cobra.Command {
@@ -45,7 +54,7 @@ func (a *app) policySchemaCommand() *cobra.Command {
 }
 
 func (a *app) policyExplainCommand() *cobra.Command {
-	var output string
+	var output, runtime string
 	c := &cobra.Command{
 		Use:   "explain [FILE]",
 		Short: "Print the effective policy: where each value is from, what rests on it",
@@ -58,7 +67,7 @@ use here.`,
 			if len(args) > 0 {
 				path = args[0]
 			}
-			p, err := a.policy(path)
+			p, err := a.policy(path, runtime)
 			if err != nil {
 				return err
 			}
@@ -72,6 +81,7 @@ use here.`,
 			return outputIsTextOrJSON(output)
 		},
 	}
+	c.Flags().StringVar(&runtime, "runtime", "", "OCI runtime `NAME`, in place of the policy's")
 	c.Flags().StringVarP(&output, "output", "o", "text", "`FORMAT`: text or json")
 	complete(c, "output", "text", "json")
 	return c

@@ -136,5 +136,5 @@ func (a *app) applicable(f verifyFlags, images []string) (*policy.Policy, error)
 	if f.policy == "" && f.containersOnly(images) {
 		return nil, nil
 	}
-	return a.policy(f.policy)
+	return a.policy(f.policy, f.runtime)
 }

@@ -109,20 +109,18 @@ func (a *app) runVerify(ctx context.Context, f verifyFlags, args []string) error
 		}
 		args = []string{p.Image}
 	}
-	if f.runtime != "" {
-		p.Runtime = f.runtime
-	}
 	if err := out.check(); err != nil {
 		return err
 	}
 	return a.verifyInto(ctx, out, f, p, args)
 }
 
-// policy loads the named policy, or the one that applies when none is named.
-func (a *app) policy(path string) (*policy.Policy, error) {
+// policy loads the named policy, or the one that applies when none is named, on
+// a runtime in place of the policy's, if one is named.
+func (a *app) policy(path, runtime string) (*policy.Policy, error) {
 	if path == "" {
 		if _, err := os.Lstat(policyFile); errors.Is(err, fs.ErrNotExist) {
-			return policy.Default(), nil
+			return policy.DefaultFor(runtime), nil
 		}
 		path = policyFile
 	}
@@ -132,6 +130,9 @@ func (a *app) policy(path string) (*policy.Policy, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if runtime != "" {
+		p.Runtime = runtime
 	}
 	// A template alone ("env.command") names no check that could fail.
 	known := func(id string) bool {

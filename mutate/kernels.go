@@ -1,0 +1,55 @@
+package mutate
+
+import (
+	"slices"
+
+	"github.com/tightship-dev/tightship/check"
+)
+
+// Exception is where a mutation comes to something else on a kernel than on
+// Linux. With Want Pass the mutation cannot be shown there: not-demonstrable,
+// which is counted apart and never as caught.
+type Exception struct {
+	Kernel   string // as check.GVisor
+	Mutation string
+	Check    string
+	Want     check.Verdict
+	Reason   string
+}
+
+// Exceptions is all of them.
+var Exceptions = []Exception{
+	{check.GVisor, "tmpfs.dropped", "fs.tmp-noexec", check.Fail, emptyTmp},
+	{check.GVisor, "tmpfs.dropped", "fs.tmp-bounded", check.Fail, emptyTmp},
+	{check.GVisor, "tmpfs.dropped", "fs.nothing-else-writable", check.Pass, emptyTmp + ", where the policy declares one"},
+	{check.GVisor, "tmpfs.dropped", "priv.no-suid", check.Pass, emptyTmp},
+	{check.GVisor, "tmpfs.exec-suid-nnp-off", "priv.no-suid", check.Pass, "gVisor ignores setuid, and a file capability gives nothing where the bounding set is empty"},
+	{check.GVisor, "nnp.off-capability", "priv.no-suid", check.Fail, "a file capability stands in for setuid there"},
+	{check.GVisor, "nnp.off-capability", "caps.exercised", check.Pass, noPorts},
+	{check.GVisor, "caps.NET_BIND_SERVICE", "caps.exercised", check.Pass, noPorts},
+	{check.GVisor, "caps.NET_RAW", "caps.exercised", check.Pass, "runsc takes CAP_NET_RAW away again unless it runs with --net-raw"},
+	{check.GVisor, "sysctl.all-ports-privileged", "user.unprivileged-port", check.Pass, noPorts},
+	{check.GVisor, "sysctl.all-ports-privileged", "user.no-privileged-port", check.Fail, noPorts},
+}
+
+const (
+	emptyTmp = "gVisor gives an image whose /tmp is empty a tmpfs there of its own"
+	noPorts  = "gVisor has no privileged ports, with the capability and the sysctl or without"
+)
+
+// Expected returns what a check must come to under a mutation on a kernel, ""
+// being Linux. What the kernel lacks, and so the built-in policy accepts, fails.
+func Expected(kernel string, m Mutation, id string) check.Verdict {
+	for _, e := range Exceptions {
+		if e.Kernel == kernel && e.Mutation == m.ID && e.Check == id {
+			return e.Want
+		}
+	}
+	switch {
+	case slices.Contains(Flips(m.ID), id):
+		return check.Fail
+	case slices.Contains(m.Blinds, id):
+		return check.Inconclusive
+	}
+	return check.Pass
+}
