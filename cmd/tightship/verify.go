@@ -21,6 +21,7 @@ const policyFile = "tightship.yaml"
 
 type verifyFlags struct {
 	policy, runtime           string
+	engine, rootfs            string
 	only, skip, output        []string
 	timeout                   time.Duration
 	fullScale, quiet, verbose bool
@@ -53,6 +54,8 @@ could not run. Interrupted, it removes everything it created and exits with 130.
 	fl := c.Flags()
 	fl.StringVar(&f.policy, "policy", "", "policy `FILE` (default ./"+policyFile+" if it exists, else the built-in policy)")
 	fl.StringVar(&f.runtime, "runtime", "", "OCI runtime `NAME`, in place of the policy's")
+	engineFlag(c, &f.engine, "`ENGINE` that runs the containers: docker, or oci, which needs no daemon (default docker where it answers)")
+	fl.StringVar(&f.rootfs, "rootfs", "", "verify without an image: `host` is a root of this machine's system folders, read-only (engine oci)")
 	fl.StringSliceVar(&f.only, "only", nil, "run only these `CHECKS`: IDs or patterns like 'fs.*' (repeatable)")
 	fl.StringSliceVar(&f.skip, "skip", nil, "leave these `CHECKS` out (repeatable)")
 	fl.BoolVar(&f.fullScale, "full-scale", false, "exhaust memory and CPU at the declared size instead of scaled down")
@@ -63,6 +66,7 @@ could not run. Interrupted, it removes everything it created and exits with 130.
 	a.completeChecks(c, "only")
 	a.completeChecks(c, "skip")
 	complete(c, "output", formatNames()...)
+	complete(c, "rootfs", "host")
 	return c
 }
 
@@ -84,6 +88,11 @@ func (a *app) runVerify(ctx context.Context, f verifyFlags, args []string) error
 	}
 	if len(args) > 0 {
 		p.Image = args[0]
+	}
+	if f.rootfs != "" {
+		if p.Image, err = rootfsImage(f.rootfs, args); err != nil {
+			return err
+		}
 	}
 	if p.Image == "" {
 		return withHint(errors.New("no image to verify"), "name one: `tightship verify IMAGE`, or as `image:` in the policy")
@@ -124,7 +133,7 @@ func (a *app) policy(path string) (*policy.Policy, error) {
 func (a *app) verifyInto(ctx context.Context, out outputs, f verifyFlags, p *policy.Policy) error {
 	a.ui.startStatus("waiting for: the engine")
 	defer a.ui.stopStatus()
-	eng, err := a.newEngine(ctx)
+	eng, err := a.engine(ctx, f.engine, p.Image)
 	if err != nil {
 		return err
 	}

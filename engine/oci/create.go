@@ -1,0 +1,314 @@
+//go:build linux
+
+package oci
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moby/profiles/seccomp"
+	"github.com/moby/sys/user"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/tightship-dev/tightship/spec"
+)
+
+// defaultPath is a container's PATH where the image has none: Docker's.
+const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// unconfined is a container without a system call filter.
+const unconfined = "unconfined"
+
+// Create writes a bundle for the runtime. Nothing runs yet. A name can be taken
+// once; "" makes one up.
+func (e *Engine) Create(ctx context.Context, name string, c spec.Container) (string, error) {
+	id, err := e.create(ctx, cmp.Or(name, "c-"+strings.ToLower(rand.Text())), c)
+	if err != nil {
+		return "", fmt.Errorf("oci: create: %w", err)
+	}
+	return id, nil
+}
+
+func (e *Engine) create(ctx context.Context, name string, c spec.Container) (string, error) {
+	if !validName.MatchString(name) {
+		return "", fmt.Errorf("%w: the name %q", ErrInput, oneLine(name))
+	}
+	rt, err := e.runtime(c.Runtime)
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := e.bounded(ctx)
+	defer cancel()
+	img, err := e.resolve(ctx, c.Image)
+	if err != nil {
+		return "", err
+	}
+	r := record{
+		ID: idOf(name), Name: name, Labels: c.Labels, Image: c.Image, Runtime: rt.name, RuntimePath: rt.path,
+		Network: c.Network, OpenStdin: c.OpenStdin, Groups: c.Groups, Other: slices.Clone(img.notes),
+	}
+	g, err := e.store.stage()
+	if err != nil {
+		return "", err
+	}
+	bundle, err := e.bundle(&r, c, img, g.path)
+	if err == nil {
+		err = errors.Join(writeJSON(filepath.Join(g.path, "config.json"), bundle), writeJSON(filepath.Join(g.path, "container.json"), r))
+	}
+	if err != nil {
+		g.discard()
+		return "", err
+	}
+	if err := g.publish(e.store.container(r.ID)); errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("%w: the name %s is taken", ErrInput, name)
+	} else if err != nil {
+		return "", err
+	}
+	return r.ID, nil
+}
+
+// bundle says c in the runtime specification's words, and makes the files of the
+// container in dir, which will be renamed to the container's directory.
+func (e *Engine) bundle(r *record, c spec.Container, img *rootImage, dir string) (*specs.Spec, error) {
+	final := e.store.container(r.ID)
+	if len(c.Entrypoint)+len(c.Cmd) == 0 {
+		return nil, fmt.Errorf("%w: no command, and the image's own must not run", ErrInput)
+	}
+	if c.Privileged {
+		return nil, fmt.Errorf("%w: a privileged container", ErrInput)
+	}
+	if err := checkLimits(c); err != nil {
+		return nil, err
+	}
+	namespaces, err := e.namespaces(c)
+	if err != nil {
+		return nil, err
+	}
+	who, err := img.lookUp(cmp.Or(c.User, img.config.User), c.Groups)
+	if err != nil {
+		return nil, err
+	}
+	bounding, err := boundingSet(c.CapAdd, c.CapDrop)
+	if err != nil {
+		return nil, err
+	}
+	limits, err := rlimits(c.Ulimits)
+	if err != nil {
+		return nil, err
+	}
+	environ, err := environment(img.config.Env, c.Env, r.ID[:12])
+	if err != nil {
+		return nil, err
+	}
+	own, err := e.files(r, c, img, dir, final)
+	if err != nil {
+		return nil, err
+	}
+	mounts, err := e.mounts(c, own)
+	if err != nil {
+		return nil, err
+	}
+	s := &specs.Spec{
+		Version: "1.0.2", // the newest that runc 1.1 knows
+		Process: &specs.Process{
+			Args: slices.Concat(c.Entrypoint, c.Cmd), Env: environ,
+			Cwd:          cmp.Or(c.WorkingDir, img.config.WorkingDir, "/"),
+			User:         who,
+			Capabilities: capabilities(bounding, who.UID), Rlimits: limits,
+			NoNewPrivileges: c.NoNewPrivileges,
+		},
+		Root:   &specs.Root{Path: filepath.Join(final, "rootfs"), Readonly: c.ReadonlyRootfs},
+		Mounts: mounts,
+		Linux: &specs.Linux{
+			Namespaces: namespaces, Sysctl: maps.Clone(c.Sysctls),
+			MaskedPaths: maskedPaths, ReadonlyPaths: readonlyPaths,
+			Resources: &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}},
+		},
+	}
+	if c.UTSMode != "host" {
+		s.Hostname = r.ID[:12]
+	}
+	if !e.root {
+		s.Root.Path = img.rootfs
+	} else {
+		r.Lower = img.rootfs
+		if err := os.Mkdir(filepath.Join(dir, "rootfs"), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	e.setLimits(r, s, c)
+	if err := e.devices(s, c.Devices); err != nil {
+		return nil, err
+	}
+	return s, e.filter(r, s, c.Seccomp)
+}
+
+// filter sets the system call filter from a profile as Docker writes them.
+func (e *Engine) filter(r *record, s *specs.Spec, profile string) (err error) {
+	switch profile {
+	case unconfined:
+	case "":
+		s.Linux.Seccomp, err = seccomp.GetDefaultProfile(s)
+	default:
+		s.Linux.Seccomp, err = seccomp.LoadProfile(profile, s)
+		if err == nil && s.Linux.Seccomp == nil {
+			err = errors.New("it forbids nothing")
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%w: the seccomp profile: %w", ErrInput, err)
+	}
+	return nil
+}
+
+// namespaces are new ones for everything that does not ask for the host's.
+func (e *Engine) namespaces(c spec.Container) ([]specs.LinuxNamespace, error) {
+	all := []specs.LinuxNamespace{{Type: specs.MountNamespace}}
+	for _, n := range []struct {
+		kind       specs.LinuxNamespaceType
+		what, mode string
+		private    []string
+	}{
+		{specs.NetworkNamespace, "network", cmp.Or(c.Network, "bridge"), []string{"none"}},
+		{specs.PIDNamespace, "pid", c.PIDMode, []string{"", "private"}},
+		{specs.IPCNamespace, "ipc", c.IPCMode, []string{"", "private"}},
+		{specs.UTSNamespace, "uts", c.UTSMode, []string{"", "private"}},
+		{specs.CgroupNamespace, "cgroup", c.CgroupNS, []string{"", "private"}},
+	} {
+		switch {
+		case slices.Contains(n.private, n.mode):
+			all = append(all, specs.LinuxNamespace{Type: n.kind})
+		case n.mode == "host":
+		case n.what == "network":
+			return nil, hinted{fmt.Errorf("%w: network %q: without a daemon there is only none and host", ErrInput, oneLine(n.mode)),
+				"say `network: none` in the policy, or use --engine docker"}
+		default:
+			return nil, fmt.Errorf("%w: %s namespace %q", ErrInput, n.what, oneLine(n.mode))
+		}
+	}
+	if _, err := os.Stat("/proc/self/ns/cgroup"); err != nil {
+		all = slices.DeleteFunc(all, func(n specs.LinuxNamespace) bool { return n.Type == specs.CgroupNamespace })
+	}
+	return all, nil
+}
+
+// files makes the container's own files and returns their mounts.
+func (e *Engine) files(r *record, c spec.Container, img *rootImage, dir, final string) ([]specs.Mount, error) {
+	files := map[string]string{
+		"/etc/hostname": r.ID[:12] + "\n",
+		"/etc/hosts":    "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+	}
+	if c.Network == "host" {
+		for _, name := range []string{"/etc/hosts", "/etc/resolv.conf"} {
+			if data, err := os.ReadFile(name); err == nil {
+				files[name] = string(data)
+			}
+		}
+	}
+	mounts := slices.Clone(img.mounts)
+	for _, target := range slices.Sorted(maps.Keys(files)) {
+		name := filepath.Base(target)
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(files[target]), 0o644); err != nil {
+			return nil, err
+		}
+		mounts = append(mounts, specs.Mount{Destination: target, Type: "bind", Source: filepath.Join(final, name), Options: []string{"bind", "rprivate", "ro"}})
+	}
+	for _, m := range mounts {
+		r.Own = append(r.Own, m.Destination)
+	}
+	return mounts, nil
+}
+
+// devices are those of the host that are asked for by path.
+func (e *Engine) devices(s *specs.Spec, paths []string) error {
+	for _, p := range paths {
+		var st unix.Stat_t
+		if err := unix.Stat(p, &st); err != nil {
+			return fmt.Errorf("device %s: %w", oneLine(p), err)
+		}
+		kind := ""
+		switch st.Mode & unix.S_IFMT {
+		case unix.S_IFCHR:
+			kind = "c"
+		case unix.S_IFBLK:
+			kind = "b"
+		}
+		if kind == "" || !e.root {
+			return fmt.Errorf("%w: device %q", ErrInput, oneLine(p))
+		}
+		major, minor := int64(unix.Major(st.Rdev)), int64(unix.Minor(st.Rdev))
+		mode := fs.FileMode(st.Mode & 0o777)
+		s.Linux.Devices = append(s.Linux.Devices, specs.LinuxDevice{Path: p, Type: kind, Major: major, Minor: minor, FileMode: &mode, UID: &st.Uid, GID: &st.Gid})
+		s.Linux.Resources.Devices = append(s.Linux.Resources.Devices, specs.LinuxDeviceCgroup{Allow: true, Type: kind, Major: &major, Minor: &minor, Access: "rwm"})
+	}
+	return nil
+}
+
+// environment is the image's with the caller's in place of or after it.
+func environment(image, added []string, hostname string) ([]string, error) {
+	all := []string{defaultPath, "HOSTNAME=" + hostname}
+	for i, kv := range slices.Concat(image, added) {
+		key, _, ok := strings.Cut(kv, "=")
+		if !ok || key == "" || strings.ContainsRune(kv, 0) {
+			if i < len(image) {
+				continue // as Docker: an image may say nonsense
+			}
+			return nil, fmt.Errorf("%w: an environment entry is not KEY=VALUE", ErrInput)
+		}
+		all = slices.DeleteFunc(all, func(have string) bool { return strings.HasPrefix(have, key+"=") })
+		all = append(all, kv)
+	}
+	return all, nil
+}
+
+// knownRlimits are getrlimit(2)'s, by spec.Container.Ulimits' names.
+var knownRlimits = []string{"as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack"}
+
+func rlimits(asked map[string]int64) ([]specs.POSIXRlimit, error) {
+	var out []specs.POSIXRlimit
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		value := asked[name]
+		if !slices.Contains(knownRlimits, name) || value < spec.Unlimited {
+			return nil, fmt.Errorf("%w: ulimit %s=%d", ErrInput, oneLine(name), value)
+		}
+		// -1 is the kernel's word for unlimited too: all bits set.
+		out = append(out, specs.POSIXRlimit{Type: "RLIMIT_" + strings.ToUpper(name), Soft: uint64(value), Hard: uint64(value)})
+	}
+	return out, nil
+}
+
+// lookUp finds a user in the image's passwd and group, as Docker does.
+func (img *rootImage) lookUp(who string, groups []string) (specs.User, error) {
+	passwd, group := img.etc("passwd"), img.etc("group")
+	u, err := user.GetExecUser(who, &user.ExecUser{}, strings.NewReader(passwd), strings.NewReader(group))
+	if err != nil {
+		return specs.User{}, fmt.Errorf("%w: user %q: %w", ErrInput, oneLine(who), err)
+	}
+	more, err := user.GetAdditionalGroups(groups, strings.NewReader(group))
+	if err != nil {
+		return specs.User{}, fmt.Errorf("%w: groups %q: %w", ErrInput, groups, err)
+	}
+	out := specs.User{UID: uint32(u.Uid), GID: uint32(u.Gid)}
+	for _, g := range slices.Concat(u.Sgids, more) {
+		if id := uint32(g); !slices.Contains(out.AdditionalGids, id) {
+			out.AdditionalGids = append(out.AdditionalGids, id)
+		}
+	}
+	return out, nil
+}
+
+// ids is a user as spec.Container writes it.
+func ids(u specs.User) string {
+	return strconv.FormatUint(uint64(u.UID), 10) + ":" + strconv.FormatUint(uint64(u.GID), 10)
+}
