@@ -12,6 +12,7 @@ import (
 	"github.com/tightship-dev/tightship/engine"
 	"github.com/tightship-dev/tightship/engine/docker"
 	"github.com/tightship-dev/tightship/engine/oci"
+	"github.com/tightship-dev/tightship/policy"
 )
 
 // The engines by name.
@@ -108,4 +109,12 @@ func rootfsImage(rootfs string, args []string) (string, error) {
 		return "", withHint(errors.New("--rootfs and an image contradict each other"), "leave one of them out")
 	}
 	return oci.HostRootfs, nil
+}
+
+// settleRuntime takes the runtime that the engine without a daemon found, where
+// nobody asked for one: the built-in policy's is an engine's with a daemon.
+func settleRuntime(p *policy.Policy, flag string, info engine.Info) {
+	if _, asked := p.Origins["runtime"]; !asked && flag == "" && info.Name == ociEngine {
+		p.Runtime = info.Runtime
+	}
 }

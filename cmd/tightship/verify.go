@@ -142,6 +142,7 @@ func (a *app) verifyInto(ctx context.Context, out outputs, f verifyFlags, p *pol
 	if err != nil {
 		return err
 	}
+	settleRuntime(p, f.runtime, info)
 	guest, err := a.guest(info.Arch)
 	if err != nil {
 		return err

@@ -66,6 +66,9 @@ func (e *Engine) mounts(c spec.Container, own []specs.Mount) ([]specs.Mount, err
 		options := []string{"rbind", "rprivate", "rw"}
 		if m.ReadOnly {
 			options[2] = "ro"
+		} else if m.Kind == spec.Bind && !e.root {
+			return nil, hinted{fmt.Errorf("%w: %s writable inside: an ordinary user's container has users that this machine does not know", ErrInput, oneLine(m.Source)),
+				"mount it read-only, or run as root"}
 		}
 		asked = append(asked, specs.Mount{Destination: path.Clean(m.Target), Type: "bind", Source: source, Options: options})
 	}
@@ -75,13 +78,7 @@ func (e *Engine) mounts(c spec.Container, own []specs.Mount) ([]specs.Mount, err
 			return nil, fmt.Errorf("%w: two mounts at %s", ErrInput, oneLine(asked[i].Destination))
 		}
 	}
-	all := own
-	for _, m := range defaultMounts(c.ShmSize) {
-		if m.Destination == "/proc" && c.PIDMode == "host" && !e.root {
-			return nil, fmt.Errorf("%w: the host's processes, for an ordinary user", ErrInput)
-		}
-		all = append(all, m)
-	}
+	all := append(own, defaultMounts(c.ShmSize)...)
 	replaced := func(m specs.Mount) bool {
 		return slices.ContainsFunc(asked, func(a specs.Mount) bool { return a.Destination == m.Destination })
 	}

@@ -90,8 +90,9 @@ func (e *Engine) flags(r ociRuntime, network, log string) []string {
 	}
 	flags = append(flags, "--oci-seccomp", "--host-uds=none", "--network="+gvisor)
 	if !e.root {
-		// Overlays of the host's kernel are not to be had, so gVisor makes its own.
-		flags = append(flags, "--rootless", "--ignore-cgroups", "--overlay2=root:memory")
+		// Overlays of the host's kernel are not to be had, so gVisor makes its own;
+		// over volumes too, as only this one user exists for the machine.
+		flags = append(flags, "--rootless", "--ignore-cgroups", "--overlay2=all:memory")
 	}
 	return flags
 }
