@@ -165,7 +165,7 @@ func (e *Engine) Remove(ctx context.Context, id string) error {
 	if p != nil {
 		p.close()
 	}
-	if err := e.end(ctx, r); err != nil {
+	if err := e.end(ctx, r, run); err != nil {
 		return fmt.Errorf("oci: remove: %w", err)
 	}
 	if run != nil {
@@ -184,13 +184,17 @@ func (e *Engine) Remove(ctx context.Context, id string) error {
 	return nil
 }
 
-// end kills everything that runs for a container.
-func (e *Engine) end(ctx context.Context, r record) error {
+// end kills everything that runs for a container; run is the runtime's command,
+// where this process started it.
+func (e *Engine) end(ctx context.Context, r record, run *process) error {
 	// The runtime may fail, or not know the container at all: what counts is
 	// what is left afterwards.
 	short, cancel := context.WithTimeout(ctx, 10*time.Second)
 	_, asked := e.call(short, r, "delete", "--force", r.ID)
 	cancel()
+	if run != nil {
+		run.kill()
+	}
 	for {
 		left := processesOf(r)
 		for _, dir := range cgroupsOf(r) {

@@ -132,8 +132,16 @@ func (noStdin) Close() error              { return nil }
 // process is a runtime's command that runs in the foreground, one per container
 // or exec, and ends with the code of what it runs.
 type process struct {
+	pid  int
 	done chan struct{} // closed when it has ended and code is set
 	code int
+}
+
+// kill ends the command with all of its session that is not in a container.
+func (p *process) kill() {
+	if !p.ended() {
+		_ = syscall.Kill(-p.pid, syscall.SIGKILL)
+	}
 }
 
 func (p *process) ended() bool {
@@ -147,7 +155,7 @@ func (p *process) ended() bool {
 
 // watch waits for a started command.
 func watch(c *exec.Cmd, atEnd func(code int)) *process {
-	p := &process{done: make(chan struct{})}
+	p := &process{pid: c.Process.Pid, done: make(chan struct{})}
 	go func() {
 		_ = c.Wait() // the code says more
 		p.code = c.ProcessState.ExitCode()
@@ -207,9 +215,15 @@ func (e *Engine) Start(ctx context.Context, id string) error {
 func (e *Engine) start(ctx context.Context, r record) error {
 	dir := e.store.container(r.ID)
 	log, pidFile := filepath.Join(dir, "run.log"), filepath.Join(dir, "pid")
-	if _, err := os.Lstat(log); err == nil {
+	// The log is the mark of a start, too.
+	mark, err := os.OpenFile(log, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("%w: container %s was started before", ErrInput, r.Name)
 	}
+	if err != nil {
+		return err
+	}
+	mark.Close()
 	rt := ociRuntime{r.Runtime, r.RuntimePath}
 	args := append(e.flags(rt, r.Network, log), "run", "--bundle", dir, "--pid-file", pidFile, r.ID)
 	// It outlives this call.

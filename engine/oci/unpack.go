@@ -90,7 +90,10 @@ func (u *unpacker) entry(h *tar.Header, r io.Reader) error {
 		return fmt.Errorf("%s: %w", oneLine(h.Name), err)
 	}
 	if u.layer {
-		u.fresh[path.Join(u.clean, base)] = true
+		// What is above has something of this layer, then.
+		for p := path.Join(u.clean, base); p != "." && !u.fresh[p]; p = path.Dir(p) {
+			u.fresh[p] = true
+		}
 	}
 	return nil
 }
