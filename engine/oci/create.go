@@ -56,7 +56,7 @@ func (e *Engine) create(ctx context.Context, name string, c spec.Container) (str
 	}
 	r := record{
 		ID: idOf(name), Name: name, Labels: c.Labels, Image: c.Image, Runtime: rt.name, RuntimePath: rt.path,
-		Network: c.Network, OpenStdin: c.OpenStdin, Groups: c.Groups, Other: slices.Clone(img.notes),
+		Network: c.Network, OpenStdin: c.OpenStdin, Groups: c.Groups, AllowSetuid: !c.NoNewPrivileges, Other: slices.Clone(img.notes),
 	}
 	g, err := e.store.stage()
 	if err != nil {
@@ -103,6 +103,12 @@ func (e *Engine) bundle(r *record, c spec.Container, img *rootImage, dir string)
 	if err != nil {
 		return nil, err
 	}
+	if i := slices.Index(bounding, capPrefix+"NET_RAW"); i >= 0 {
+		if r.RawSockets = e.root; !e.root {
+			bounding = slices.Delete(bounding, i, i+1)
+			r.Other = append(r.Other, "capability-not-given=NET_RAW: gVisor has none for an ordinary user")
+		}
+	}
 	limits, err := rlimits(c.Ulimits)
 	if err != nil {
 		return nil, err
@@ -140,6 +146,9 @@ func (e *Engine) bundle(r *record, c spec.Container, img *rootImage, dir string)
 		s.Hostname = r.ID[:12]
 	}
 	if !e.root {
+		if err := mountPoints(img, mounts); err != nil {
+			return nil, err
+		}
 		s.Root.Path = img.rootfs
 		r.Other = append(r.Other, "volumes=what is written to one stays in the container's memory")
 	} else {
@@ -153,6 +162,19 @@ func (e *Engine) bundle(r *record, c spec.Container, img *rootImage, dir string)
 		return nil, err
 	}
 	return s, e.filter(r, s, c.Seccomp)
+}
+
+// mountPoints refuses what gVisor would make in a directory of the user's: as an
+// ordinary user it makes missing mount points in the image itself. In our own
+// copy of an image it may.
+func mountPoints(img *rootImage, mounts []specs.Mount) error {
+	for _, m := range mounts {
+		if m.Type == "bind" && strings.HasPrefix(img.id, "dir:") && !img.has(m.Destination) {
+			return hinted{fmt.Errorf("%w: the image %s has nothing at %s to mount over, and an image is not written to", ErrInput, img.id, oneLine(m.Destination)),
+				"make it there, or use an image that is unpacked (oci:, docker-archive:)"}
+		}
+	}
+	return nil
 }
 
 // filter sets the system call filter from a profile as Docker writes them.
@@ -237,6 +259,9 @@ func (e *Engine) files(r *record, c spec.Container, img *rootImage, dir, final s
 	}
 	mounts := slices.Clone(img.mounts)
 	for _, target := range slices.Sorted(maps.Keys(files)) {
+		if !e.root && !img.has(target) {
+			continue // the place for it cannot be made in an image that all share
+		}
 		name := filepath.Base(target)
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(files[target]), 0o644); err != nil {
 			return nil, err

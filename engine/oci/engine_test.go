@@ -92,8 +92,10 @@ func fake(t *testing.T) (*Engine, string) {
 func rootDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(dir, "etc"), 0o755); err != nil {
-		t.Fatal(err)
+	for _, d := range []string{"etc", "x", "bind", "volume"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for name, content := range map[string]string{
 		"passwd": "root:x:0:0::/:/\nagent:x:1000:100::/:/\n", "group": "agents:x:100:\nextra:x:2000:agent\n",
@@ -397,6 +399,9 @@ func TestCreateRefuses(t *testing.T) {
 			c.Mounts = []spec.Mount{{Kind: spec.Bind, Source: "/usr", Target: "/", ReadOnly: true}}
 		},
 		"a writable folder of the machine": func(c *spec.Container) { c.Mounts = []spec.Mount{{Kind: spec.Bind, Source: "/usr", Target: "/x"}} },
+		"a mount point that would have to be made": func(c *spec.Container) {
+			c.Mounts = []spec.Mount{{Kind: spec.Bind, Source: "/usr", Target: "/nowhere", ReadOnly: true}}
+		},
 		"two mounts at one place": func(c *spec.Container) {
 			c.Tmpfs = map[string]spec.Tmpfs{"/x": {}}
 			c.Mounts = []spec.Mount{{Kind: spec.Bind, Source: "/usr", Target: "/x/", ReadOnly: true}}
@@ -445,7 +450,7 @@ func TestDeclared(t *testing.T) {
 		Tmpfs:   map[string]spec.Tmpfs{"/tmp": {Size: 1 << 20}, "/weak": {Size: 2 << 20, Exec: true, Suid: true, Dev: true, Mode: 0o700}, "/free": {}},
 		Mounts:  []spec.Mount{{Kind: spec.Bind, Source: "/usr", Target: "/bind", ReadOnly: true}, {Kind: spec.Volume, Source: "v", Target: "/volume"}},
 		ShmSize: 4 << 20, Swap: spec.Unlimited, Ulimits: map[string]int64{"nofile": 64, "core": 0, "nproc": spec.Unlimited},
-		CapAdd: []string{"CHOWN", "NET_RAW"}, CapDrop: []string{"ALL"}, NoNewPrivileges: true,
+		CapAdd: []string{"CHOWN", "KILL"}, CapDrop: []string{"ALL"}, NoNewPrivileges: true,
 		Sysctls: map[string]string{"net.ipv4.ip_unprivileged_port_start": "1024"},
 		Network: "none", PIDMode: "private", IPCMode: "private", UTSMode: "private", CgroupNS: "private", OpenStdin: true,
 		Seccomp: unconfined,

@@ -245,6 +245,17 @@ func unpackLayer(ctx context.Context, u *unpacker, layer v1.Layer, diff v1.Hash)
 	return nil
 }
 
+// has says whether the image has a file of that name.
+func (img *rootImage) has(name string) bool {
+	root, err := os.OpenRoot(img.rootfs)
+	if err != nil {
+		return false
+	}
+	defer root.Close()
+	_, err = root.Stat(strings.TrimPrefix(name, "/"))
+	return err == nil
+}
+
 // etc reads a file of the image's /etc, "" where it has none that can be read.
 func (img *rootImage) etc(name string) string {
 	root, err := os.OpenRoot(img.rootfs)

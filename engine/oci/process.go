@@ -224,10 +224,9 @@ func (e *Engine) start(ctx context.Context, r record) error {
 		return err
 	}
 	mark.Close()
-	rt := ociRuntime{r.Runtime, r.RuntimePath}
-	args := append(e.flags(rt, r.Network, log), "run", "--bundle", dir, "--pid-file", pidFile, r.ID)
+	args := append(e.flags(r, log), "run", "--bundle", dir, "--pid-file", pidFile, r.ID)
 	// It outlives this call.
-	c := command(context.Background(), rt.path, args...)
+	c := command(context.Background(), r.RuntimePath, args...)
 	e.mu.Lock()
 	p := e.attached[r.ID]
 	delete(e.attached, r.ID)
@@ -334,8 +333,7 @@ func (e *Engine) exec(ctx context.Context, r record, x engine.Exec) (*engine.Str
 	if err != nil {
 		return nil, err
 	}
-	rt := ociRuntime{r.Runtime, r.RuntimePath}
-	c := command(ctx, rt.path, append(e.flags(rt, r.Network, log), "exec", "--process", file, r.ID)...)
+	c := command(ctx, r.RuntimePath, append(e.flags(r, log), "exec", "--process", file, r.ID)...)
 	p.give(c)
 	if err := c.Start(); err != nil {
 		p.close()

@@ -74,7 +74,8 @@ func (e *Engine) runtime(name string) (ociRuntime, error) {
 
 // flags are the runtime's own, before its command. They are the same for every
 // command on one container, as runsc takes them anew each time.
-func (e *Engine) flags(r ociRuntime, network, log string) []string {
+func (e *Engine) flags(rec record, log string) []string {
+	r := rec.runtime()
 	flags := []string{"--root", e.store.runtimeDir(r.name)}
 	if log != "" {
 		flags = append(flags, "--log", log, "--log-format", "json")
@@ -85,10 +86,16 @@ func (e *Engine) flags(r ociRuntime, network, log string) []string {
 	// Without oci-seccomp the profile would be ignored. A network of the
 	// container's own has no interface but loopback, which gVisor brings itself.
 	gvisor := "none"
-	if network == "host" {
+	if rec.Network == "host" {
 		gvisor = "host"
 	}
 	flags = append(flags, "--oci-seccomp", "--host-uds=none", "--network="+gvisor)
+	if rec.RawSockets {
+		flags = append(flags, "--net-raw") // or it would take the capability away
+	}
+	if rec.AllowSetuid {
+		flags = append(flags, "--allow-suid") // or it would ignore the bit whatever it is told
+	}
 	if !e.root {
 		// Overlays of the host's kernel are not to be had, so gVisor makes its own;
 		// over volumes too, as only this one user exists for the machine.
@@ -99,8 +106,8 @@ func (e *Engine) flags(r ociRuntime, network, log string) []string {
 
 // call runs one short command of a runtime and returns its standard output.
 func (e *Engine) call(ctx context.Context, r record, args ...string) ([]byte, error) {
-	rt := ociRuntime{r.Runtime, r.RuntimePath}
-	c := command(ctx, rt.path, append(e.flags(rt, r.Network, ""), args...)...)
+	rt := r.runtime()
+	c := command(ctx, rt.path, append(e.flags(r, ""), args...)...)
 	var out, complaint bytes.Buffer
 	c.Stdout, c.Stderr = &limited{&out, 1 << 20}, &limited{&complaint, 64 << 10}
 	err := c.Run()
@@ -178,18 +185,24 @@ func gone(message string) bool {
 	return strings.Contains(m, "does not exist") || strings.Contains(m, "no such file") || strings.Contains(m, "not exist")
 }
 
-// lastError finds the last error in what a runtime wrote: JSON lines, its
+// lastError finds the last error in what a runtime wrote: JSON values, its
 // logger's text, or anything.
 func lastError(out []byte, err error) string {
 	message := ""
 	for line := range strings.Lines(string(out)) {
 		line = strings.TrimSpace(line)
-		var l struct{ Level, Msg string }
 		switch {
 		case line == "":
-		case json.Unmarshal([]byte(line), &l) == nil:
-			if l.Level == "error" || l.Level == "fatal" {
-				message = l.Msg
+		case line[0] == '{':
+			// runsc ends its values without a line feed.
+			for dec := json.NewDecoder(strings.NewReader(line)); ; {
+				var l struct{ Level, Msg string }
+				if dec.Decode(&l) != nil {
+					break
+				}
+				if l.Level == "error" || l.Level == "fatal" {
+					message = l.Msg
+				}
 			}
 		case strings.Contains(line, "level=error"), strings.Contains(line, "level=fatal"):
 			if _, quoted, ok := strings.Cut(line, `msg="`); ok {

@@ -78,8 +78,12 @@ type record struct {
 	Other       []string // lines for State.Other
 	Groups      []string // as they were asked for
 	OpenStdin   bool
+	RawSockets  bool   // it may have CAP_NET_RAW
+	AllowSetuid bool   // setuid files may give privileges
 	CgroupPath  string // "" where the runtime makes none
 }
+
+func (r record) runtime() ociRuntime { return ociRuntime{r.Runtime, r.RuntimePath} }
 
 // volumeInfo is what we remember of a volume.
 type volumeInfo struct{ Labels map[string]string }
