@@ -57,7 +57,7 @@ func (a *app) runClean(c *cobra.Command, name string, force bool) error {
 	case err != nil:
 		return err
 	case len(left) > 0:
-		return withHint(fmt.Errorf("%d of %d could not be removed", len(left), len(left)+len(removed)), "see whether the engine still answers (`docker info`), then run `tightship clean` again")
+		return withHint(fmt.Errorf("%d of %d could not be removed", len(left), len(left)+len(removed)), "see whether the engine still answers (with Docker: `docker info`), then run `tightship clean` again")
 	case len(removed) == 0:
 		_, _ = fmt.Fprintln(out, "nothing to remove")
 	}

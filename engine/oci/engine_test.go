@@ -129,7 +129,7 @@ func must[T any](t *testing.T) func(T, error) T {
 	}
 }
 
-func empty(t *testing.T, e *Engine) {
+func noTrace(t *testing.T, e *Engine) {
 	t.Helper()
 	for _, sub := range []string{"containers", "volumes", "staging", "runtime/runsc"} {
 		entries, err := os.ReadDir(filepath.Join(e.store.dir, sub))
@@ -205,7 +205,7 @@ func TestLifecycle(t *testing.T) {
 	if _, err := e.Inspect(ctx, id); !errors.Is(err, engine.ErrNoContainer) {
 		t.Errorf("inspecting what is gone: %v", err)
 	}
-	empty(t, e)
+	noTrace(t, e)
 }
 
 func TestExitCodeAndKill(t *testing.T) {
@@ -271,7 +271,7 @@ func TestRuntimeFails(t *testing.T) {
 				case "delete":
 					err = e.Remove(ctx, id) // it ends what runs by itself
 					if err == nil {
-						empty(t, e)
+						noTrace(t, e)
 						return
 					}
 				}
@@ -285,7 +285,7 @@ func TestRuntimeFails(t *testing.T) {
 				if err := e.Remove(ctx, id); err != nil {
 					t.Error(err)
 				}
-				empty(t, e)
+				noTrace(t, e)
 			})
 		}
 	}
@@ -345,7 +345,7 @@ func TestVolumesAndCopy(t *testing.T) {
 	if err := errors.Join(e.Remove(ctx, "one"), e.RemoveVolume(ctx, "v"), e.RemoveVolume(ctx, "v")); err != nil {
 		t.Error(err)
 	}
-	empty(t, e)
+	noTrace(t, e)
 }
 
 // What a killed process was making is swept out by the next one, and what a
@@ -418,7 +418,7 @@ func TestCreateRefuses(t *testing.T) {
 			if _, err := e.Create(within(t), "one", c); !errors.Is(err, ErrInput) {
 				t.Errorf("error %v, want ErrInput", err)
 			}
-			empty(t, e)
+			noTrace(t, e)
 		})
 	}
 	e, _ := fake(t)

@@ -87,7 +87,9 @@ func (e *Engine) setLimits(r *record, s *specs.Spec, c spec.Container) {
 		res.CPU = &specs.LinuxCPU{Quota: &quota, Period: &period}
 	})
 	set("pids", "pids", c.PIDs > 0, func() { res.Pids = &specs.LinuxPids{Limit: c.PIDs} })
-	if e.root {
+	// Every machine has the pids controller: where not even that can be used, as
+	// for root in a container, no cgroup can be made.
+	if e.controller("pids") == "" {
 		r.CgroupPath = "/tightship-" + r.ID
 		s.Linux.CgroupsPath = r.CgroupPath
 		return

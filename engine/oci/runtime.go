@@ -99,7 +99,10 @@ func (e *Engine) flags(rec record, log string) []string {
 	if !e.root {
 		// Overlays of the host's kernel are not to be had, so gVisor makes its own;
 		// over volumes too, as only this one user exists for the machine.
-		flags = append(flags, "--rootless", "--ignore-cgroups", "--overlay2=all:memory")
+		flags = append(flags, "--rootless", "--overlay2=all:memory")
+	}
+	if rec.CgroupPath == "" {
+		flags = append(flags, "--ignore-cgroups")
 	}
 	return flags
 }
