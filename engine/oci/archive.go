@@ -91,6 +91,10 @@ func tarSizes(path string) (map[string]int64, error) {
 		return nil, err
 	}
 	defer f.Close()
+	whole, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
 	sizes := map[string]int64{}
 	t := tar.NewReader(f)
 	for range 100_000 {
@@ -100,6 +104,10 @@ func tarSizes(path string) (map[string]int64, error) {
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: %s is no tar archive: %w", engine.ErrNoImage, path, err)
+		}
+		// A sparse file could be read for ever.
+		if h.Size > whole.Size() {
+			return nil, fmt.Errorf("%w: %s: an entry that is larger than the archive", errHostile, path)
 		}
 		// Of two with one name the larger counts, whichever is read.
 		sizes[h.Name] = max(sizes[h.Name], h.Size)

@@ -367,3 +367,15 @@ func FuzzLastError(f *testing.F) {
 		}
 	})
 }
+
+// An entry that says it is larger than its archive could be read for ever.
+func TestSparseArchive(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sparse.tar")
+	if err := os.WriteFile(path, sparseBomb(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e, _ := fake(t)
+	if _, err := e.Image(within(t), "docker-archive:"+path); !errors.Is(err, errHostile) {
+		t.Errorf("error %v", err)
+	}
+}
