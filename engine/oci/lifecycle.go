@@ -189,7 +189,7 @@ func (e *Engine) Remove(ctx context.Context, id string) error {
 func (e *Engine) end(ctx context.Context, r record, run *process) error {
 	// The runtime may fail, or not know the container at all: what counts is
 	// what is left afterwards.
-	short, cancel := context.WithTimeout(ctx, 10*time.Second)
+	short, cancel := context.WithTimeout(ctx, 5*time.Second)
 	_, asked := e.call(short, r, "delete", "--force", r.ID)
 	cancel()
 	if run != nil {
