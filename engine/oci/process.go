@@ -4,7 +4,6 @@ package oci
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -12,122 +11,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
-	"sync"
 	"syscall"
 	"time"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-
 	"github.com/tightship-dev/tightship/engine"
 )
-
-// pipes are the two ends of a process's standard streams.
-type pipes struct {
-	child, ours [3]*os.File // stdin, stdout, stderr; stdin may be missing
-}
-
-func newPipes(stdin bool) (*pipes, error) {
-	p := &pipes{}
-	for i := range p.child {
-		if i == 0 && !stdin {
-			continue
-		}
-		r, w, err := os.Pipe()
-		if err != nil {
-			p.close()
-			return nil, err
-		}
-		p.child[i], p.ours[i] = w, r
-		if i == 0 {
-			p.child[i], p.ours[i] = r, w
-		}
-	}
-	return p, nil
-}
-
-func (p *pipes) close() {
-	p.started()
-	for _, f := range p.ours {
-		if f != nil {
-			f.Close()
-		}
-	}
-}
-
-// started closes the ends that the child has copies of.
-func (p *pipes) started() {
-	for _, f := range p.child {
-		if f != nil {
-			f.Close()
-		}
-	}
-}
-
-// give makes the pipes a command's streams.
-func (p *pipes) give(c *exec.Cmd) {
-	if p.child[0] != nil {
-		c.Stdin = p.child[0]
-	}
-	c.Stdout, c.Stderr = p.child[1], p.child[2]
-}
-
-// stream is the caller's view. It ends with ctx. atEnd says whether an output
-// that ended did so in order.
-func (p *pipes) stream(ctx context.Context, atEnd func() error) *engine.Stream {
-	var once sync.Once
-	ended := func() { once.Do(p.close) }
-	stop := context.AfterFunc(ctx, ended)
-	read := func(f *os.File) io.Reader { return &output{f: f, ctx: ctx, atEnd: atEnd} }
-	s := &engine.Stream{
-		Stdin: noStdin{}, Stdout: read(p.ours[1]), Stderr: read(p.ours[2]),
-		Close: func() error { stop(); ended(); return nil },
-	}
-	if p.ours[0] != nil {
-		s.Stdin = stdin{p.ours[0]}
-	}
-	return s
-}
-
-// output reads one of a process's outputs.
-type output struct {
-	f     *os.File
-	ctx   context.Context
-	atEnd func() error
-}
-
-func (o *output) Read(b []byte) (int, error) {
-	n, err := o.f.Read(b)
-	switch {
-	case err == nil:
-		return n, nil
-	case o.ctx.Err() != nil:
-		return n, fmt.Errorf("oci: stream: %w", o.ctx.Err())
-	case errors.Is(err, os.ErrClosed):
-		return n, io.EOF
-	case err == io.EOF && o.atEnd != nil:
-		if err := o.atEnd(); err != nil {
-			return n, fmt.Errorf("oci: stream: %w", err)
-		}
-	}
-	return n, err
-}
-
-// stdin can be closed twice.
-type stdin struct{ *os.File }
-
-func (s stdin) Close() error {
-	if err := s.File.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
-		return err
-	}
-	return nil
-}
-
-// noStdin stands for the input of a process that was started without one.
-type noStdin struct{}
-
-func (noStdin) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
-func (noStdin) Close() error              { return nil }
 
 // process is a runtime's command that runs in the foreground, one per container
 // or exec, and ends with the code of what it runs.
@@ -298,90 +186,4 @@ func complaint(log string) string {
 		return ""
 	}
 	return lastError(data, nil)
-}
-
-// Exec starts a process in a running container and connects to it. It has the
-// container's environment, limits, bounding set and system call filter. Reading
-// ends with an error instead of io.EOF where it could not be started.
-func (e *Engine) Exec(ctx context.Context, id string, x engine.Exec) (*engine.Stream, error) {
-	r, err := e.store.find(id)
-	if err != nil {
-		return nil, err
-	}
-	s, err := e.exec(ctx, r, x)
-	if err != nil {
-		return nil, fmt.Errorf("oci: exec: %w", err)
-	}
-	return s, nil
-}
-
-func (e *Engine) exec(ctx context.Context, r record, x engine.Exec) (*engine.Stream, error) {
-	if len(x.Argv) == 0 {
-		return nil, fmt.Errorf("%w: no command", ErrInput)
-	}
-	dir := e.store.container(r.ID)
-	spec, err := e.execProcess(dir, r, x)
-	if err != nil {
-		return nil, err
-	}
-	base := filepath.Join(dir, "exec-"+strings.ToLower(rand.Text()))
-	file, log := base+".json", base+".log"
-	if err := writeJSON(file, spec); err != nil {
-		return nil, err
-	}
-	p, err := newPipes(x.Stdin)
-	if err != nil {
-		return nil, err
-	}
-	c := command(ctx, r.RuntimePath, append(e.flags(r, log), "exec", "--process", file, r.ID)...)
-	p.give(c)
-	if err := c.Start(); err != nil {
-		p.close()
-		return nil, err
-	}
-	p.started()
-	var failed error
-	run := watch(c, func(code int) {
-		if message := complaint(log); code != 0 && message != "" {
-			failed = &runtimeError{r.Runtime, message}
-		}
-		_ = os.Remove(file)
-		_ = os.Remove(log)
-	})
-	return p.stream(ctx, func() error {
-		select {
-		case <-run.done:
-			return failed
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(10 * time.Second):
-			return nil // it closed its output and goes on
-		}
-	}), nil
-}
-
-// execProcess is the container's process with another command and user.
-func (e *Engine) execProcess(dir string, r record, x engine.Exec) (*specs.Process, error) {
-	var bundle specs.Spec
-	if err := readJSON(filepath.Join(dir, "config.json"), &bundle); err != nil {
-		return nil, err
-	}
-	p := bundle.Process
-	if p == nil || p.Capabilities == nil {
-		return nil, fmt.Errorf("%w: the bundle has no process", engine.ErrBadAnswer)
-	}
-	p.Args = x.Argv
-	if x.User == "" {
-		return p, nil
-	}
-	img := &rootImage{rootfs: bundle.Root.Path}
-	if r.Lower != "" {
-		img.rootfs = r.Lower
-	}
-	var err error
-	if p.User, err = img.lookUp(x.User, r.Groups); err != nil {
-		return nil, err
-	}
-	p.Capabilities = capabilities(p.Capabilities.Bounding, p.User.UID)
-	return p, nil
 }
