@@ -1,5 +1,6 @@
 // Package engine is the small interface through which the rest of the program
-// reaches whatever starts containers. engine/docker implements it.
+// reaches whatever starts containers. engine/docker implements it for an engine
+// with a daemon, engine/oci without one.
 //
 // The interface is deliberately narrow: about ten calls, no streaming events,
 // no networks, no builds. An implementation must

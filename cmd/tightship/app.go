@@ -32,7 +32,7 @@ const (
 // app is the program with everything that reaches outside of it as a field, so
 // that tests can put something else there. newApp fills it with the real ones.
 type app struct {
-	newEngine func(context.Context) (engine.Engine, error)
+	newEngine func(ctx context.Context, name string) (engine.Engine, error)
 	verify    func(context.Context, engine.Engine, verify.Subject, verify.Options) (report.Result, error)
 	clean     func(ctx context.Context, e engine.Engine, all bool) (removed, left []engine.Resource, err error)
 	catalogue func() []*check.Check

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 
 func (a *app) cleanCommand() *cobra.Command {
 	var force bool
+	var name string
 	c := &cobra.Command{
 		Use:   "clean",
 		Short: "Remove what interrupted runs left behind",
@@ -24,22 +26,27 @@ could not be removed.`,
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.runClean(c, force)
+			return a.runClean(c, name, force)
 		},
 	}
+	engineFlag(c, &name, "only what was run with this `ENGINE`: docker or oci (default both)")
 	c.Flags().BoolVar(&force, "force", false, "remove everything of every run, also of those that are still going, which fail then")
 	return c
 }
 
-func (a *app) runClean(c *cobra.Command, force bool) error {
+func (a *app) runClean(c *cobra.Command, name string, force bool) error {
 	ctx, out := c.Context(), c.OutOrStdout()
-	eng, err := a.newEngine(ctx)
+	all, err := a.engines(ctx, name)
 	if err != nil {
 		return err
 	}
-	defer eng.Close()
-	// Also after an error something may have been removed, and that is said.
-	removed, left, err := a.clean(ctx, eng, force)
+	var removed, left []engine.Resource
+	for _, eng := range all {
+		defer eng.Close()
+		// Also after an error something may have been removed, and that is said.
+		gone, stuck, cerr := a.clean(ctx, eng, force)
+		removed, left, err = append(removed, gone...), append(left, stuck...), errors.Join(err, cerr)
+	}
 	for _, r := range removed {
 		_, _ = fmt.Fprintf(out, "removed %s\n", describe(r))
 	}
@@ -50,7 +57,7 @@ func (a *app) runClean(c *cobra.Command, force bool) error {
 	case err != nil:
 		return err
 	case len(left) > 0:
-		return withHint(fmt.Errorf("%d of %d could not be removed", len(left), len(left)+len(removed)), "see whether the engine still answers (`docker info`), then run `tightship clean` again")
+		return withHint(fmt.Errorf("%d of %d could not be removed", len(left), len(left)+len(removed)), "see whether the engine still answers (with Docker: `docker info`), then run `tightship clean` again")
 	case len(removed) == 0:
 		_, _ = fmt.Fprintln(out, "nothing to remove")
 	}

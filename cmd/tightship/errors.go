@@ -59,7 +59,7 @@ func hint(err error) string {
 	case errors.Is(err, verify.ErrLeft):
 		return "remove it with `tightship clean` once the engine is well"
 	case errors.Is(err, engine.ErrRuntime):
-		return "`docker info` lists the runtimes that the engine knows"
+		return "`docker info` lists the runtimes that Docker knows; without it runc, crun and runsc are looked for beside this program and on PATH"
 	}
 	return image.Hint(err)
 }

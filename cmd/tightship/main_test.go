@@ -47,7 +47,13 @@ func mark(name string) {
 
 func fakeApp(mode string) *app {
 	return &app{
-		newEngine: func(context.Context) (engine.Engine, error) {
+		newEngine: func(_ context.Context, name string) (engine.Engine, error) {
+			if name == ociEngine && mode != "daemonless" {
+				return nil, fmt.Errorf("oci: %w", engine.ErrUnreachable)
+			}
+			if name == dockerEngine && mode == "daemonless" {
+				return nil, fmt.Errorf("connect to unix:///var/run/docker.sock: %w", engine.ErrUnreachable)
+			}
 			switch mode {
 			case "no-engine":
 				return nil, fmt.Errorf("connect to unix:///var/run/docker.sock: %w", engine.ErrUnreachable)

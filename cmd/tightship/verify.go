@@ -22,6 +22,7 @@ const policyFile = "tightship.yaml"
 
 type verifyFlags struct {
 	policy, runtime           string
+	engine, rootfs            string
 	containers, labels        []string
 	all                       bool
 	parallel                  int
@@ -71,6 +72,8 @@ could not run. Interrupted, it removes everything it created and exits with 130.
 	fl.StringArrayVar(&f.labels, "label", nil, "of --all, only those with this label: `KEY[=VALUE]` (repeatable)")
 	fl.IntVar(&f.parallel, "parallel", 0, "verify at most `N` at once (default two for each core)")
 	fl.StringVar(&f.runtime, "runtime", "", "OCI runtime `NAME`, in place of the policy's")
+	engineFlag(c, &f.engine, "`ENGINE` that runs the containers: docker, or oci, which needs no daemon (default docker where it answers)")
+	fl.StringVar(&f.rootfs, "rootfs", "", "verify without an image: `host` is a root of this machine's system folders, read-only (engine oci)")
 	fl.StringSliceVar(&f.only, "only", nil, "run only these `CHECKS`: IDs or patterns like 'fs.*' (repeatable)")
 	fl.StringSliceVar(&f.skip, "skip", nil, "leave these `CHECKS` out (repeatable)")
 	fl.BoolVar(&f.fullScale, "full-scale", false, "exhaust memory and CPU at the declared size instead of scaled down")
@@ -81,6 +84,7 @@ could not run. Interrupted, it removes everything it created and exits with 130.
 	a.completeChecks(c, "only")
 	a.completeChecks(c, "skip")
 	complete(c, "output", formatNames()...)
+	complete(c, "rootfs", "host")
 	return c
 }
 
@@ -102,6 +106,13 @@ func (a *app) runVerify(ctx context.Context, f verifyFlags, args []string) error
 	p, err := a.applicable(f, args)
 	if err != nil {
 		return err
+	}
+	if f.rootfs != "" {
+		root, err := rootfsImage(f.rootfs, args)
+		if err != nil {
+			return err
+		}
+		args = []string{root}
 	}
 	if len(args) == 0 && !f.containersOnly(args) {
 		if p.Image == "" {
@@ -146,7 +157,10 @@ func (a *app) policy(path, runtime string) (*policy.Policy, error) {
 func (a *app) verifyInto(ctx context.Context, out outputs, f verifyFlags, p *policy.Policy, images []string) error {
 	a.ui.startStatus("waiting for: the engine")
 	defer a.ui.stopStatus()
-	eng, err := a.newEngine(ctx)
+	if f.engine == "" && (f.all || len(f.containers) > 0) {
+		f.engine = dockerEngine // the one that holds containers of others
+	}
+	eng, err := a.engine(ctx, f.engine, images...)
 	if err != nil {
 		return err
 	}
@@ -154,6 +168,9 @@ func (a *app) verifyInto(ctx context.Context, out outputs, f verifyFlags, p *pol
 	info, err := eng.Info(ctx)
 	if err != nil {
 		return err
+	}
+	if p != nil {
+		settleRuntime(p, f.runtime, info)
 	}
 	guest, err := a.guest(info.Arch)
 	if err != nil {
