@@ -45,6 +45,9 @@ type TwinState struct {
 	// Other is what the engine says of the container beyond Declared: settings that
 	// have no field there, and its warnings at creation.
 	Other []string
+	// Undeclared names the fields of Declared, as in its JSON, that the engine does
+	// not report.
+	Undeclared []string `json:",omitempty"`
 	// FullScale says that the exhaustion twin kept its declared sizes.
 	FullScale bool
 }

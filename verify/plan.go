@@ -126,7 +126,7 @@ func (r *run) settings(t check.Twin) spec.Container {
 		r.scaleDown(&c)
 	}
 	// The isolating twin brings the guest in, and runs nothing but it.
-	c.Mounts = append(c.Mounts, spec.Mount{Kind: spec.Volume, Source: r.volumes.guest, Target: guestDir, ReadOnly: t != check.Isolate})
+	c.Mounts = append(c.Mounts, spec.Mount{Kind: spec.Volume, Source: r.volumes.guest, Target: guestDir, ReadOnly: t != check.Isolate, Suid: true})
 	c.Entrypoint, c.Cmd = []string{guestDir + "/guest"}, nil
 	c.OpenStdin = true
 	c.Labels = r.labels()

@@ -66,7 +66,7 @@ func (r *run) look(ctx context.Context, id string, name check.Twin) error {
 	r.locked(func() {
 		state := r.states[name]
 		r.looked[name] = true
-		state.Declared, state.Other, state.Kernel = st.Declared, st.Other, k
+		state.Declared, state.Undeclared, state.Other, state.Kernel = st.Declared, st.Undeclared, st.Other, k
 		if k == nil {
 			state.KernelNote = note
 		}

@@ -96,7 +96,8 @@ func declaredLimits(c *spec.Container, host *container.HostConfig) {
 			c.Ulimits = map[string]int64{}
 		}
 		// A process may raise its soft limit up to the hard one.
-		c.Ulimits[u.Name] = max(u.Hard, spec.Unlimited)
+		name := strings.ToLower(strings.TrimPrefix(u.Name, "RLIMIT_")) // Podman's spelling
+		c.Ulimits[name] = max(u.Hard, spec.Unlimited)
 	}
 }
 
@@ -129,6 +130,9 @@ func declaredTmpfs(host *container.HostConfig, podman bool) map[string]spec.Tmpf
 	out := map[string]spec.Tmpfs{}
 	start := spec.Tmpfs{Exec: podman} // Podman's tmpfs is nosuid and nodev only
 	for target, options := range host.Tmpfs {
+		if host.ReadonlyRootfs && readOnly(options) {
+			continue // no more can be written there than without it
+		}
 		out[path.Clean(target)] = parseTmpfs(options, start)
 	}
 	for _, m := range host.Mounts {

@@ -48,6 +48,7 @@ func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
 	}
 	if e.podman {
 		out.Name = "podman"
+		out.Runtimes = []string{out.Runtime} // the others cannot be asked for
 	}
 	if info.CgroupVersion != "" {
 		out.Cgroup = "v" + info.CgroupVersion
