@@ -35,7 +35,7 @@ func fsSweep(s *session, r *recorder) {
 	for _, target := range slices.Sorted(maps.Keys(w.top)) {
 		m := w.top[target]
 		switch {
-		case s.plan.Role == Auditor && w.cgroupTree(m):
+		case unix.Geteuid() == 0 && w.cgroupTree(m):
 			if access(m.target, unix.W_OK) == nil {
 				r.fact("cgroup tree", "writable")
 			}
@@ -88,9 +88,9 @@ func (w *sweep) known(m mount) bool {
 
 // cgroupTree recognises the tmpfs on which runtimes mount cgroup v1's
 // hierarchies, while it holds nothing that could be executed or opened as a
-// device. runc leaves it writable for uid 0 since 1.2, and before by its mode
-// alone: like /dev it is the engine's own, and no place of the user's, who
-// attempts it like any other.
+// device. runc leaves it writable for uid 0 since 1.2, and before had
+// only its mode against it: like /dev it is the engine's own and uid 0's alone.
+// Everybody else attempts it like any other place.
 func (w *sweep) cgroupTree(m mount) bool {
 	const tight = unix.ST_NOSUID | unix.ST_NODEV | unix.ST_NOEXEC
 	var st unix.Statfs_t

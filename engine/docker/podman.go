@@ -41,7 +41,7 @@ func (e *Engine) podmanCreate(ctx context.Context, c spec.Container, host *conta
 			mounted := slices.ContainsFunc(c.Mounts, func(m spec.Mount) bool { return m.Target == dir })
 			if _, tmpfs := c.Tmpfs[dir]; !tmpfs && !mounted {
 				// As read-only as the root below it; Podman copies up what is there.
-				host.Tmpfs[dir] = "ro,nosuid,nodev,mode=755"
+				host.Tmpfs[dir] = "ro,suid,dev,mode=755"
 			}
 		}
 	}
