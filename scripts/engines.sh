@@ -54,7 +54,7 @@ install_packages() {
 # lives. A number alone may be another process's by now.
 alive() {
 	local pid start
-	read -r pid start <"$run/$1.pid" 2>/dev/null || return 1
+	read -r pid start 2>/dev/null <"$run/$1.pid" || return 1
 	[ "$(born "$pid")" = "$start" ] || return 1
 	! grep -q '^State:[[:space:]]*[ZX]' "/proc/$pid/status" 2>/dev/null || return 1
 	echo "$pid"
@@ -130,6 +130,10 @@ discard() {
 	done
 }
 
+unlink_bridge() {
+	if ip link show "$1" >/dev/null 2>&1; then ip link delete "$1"; fi
+}
+
 # empty SOCKET: removes an engine's containers, and with them their shims.
 empty() {
 	local all
@@ -168,6 +172,7 @@ build() {
 docker29_start() {
 	local bin socket=$run/docker29.sock containerd_socket=$run/docker29-containerd.sock
 	prepare
+	install_packages iproute2
 	bin=$(build)
 	if answers "$socket"; then
 		wait_for docker29 "$socket"
@@ -195,11 +200,15 @@ docker29_start() {
 		if [ -S "$containerd_socket" ]; then break; fi
 		sleep 0.5
 	done
-	# No bridge and no firewall rules: both would be shared with the first engine.
+	# A bridge of its own and no firewall rules: without one of its own, as with
+	# --bridge none, dockerd deletes docker0, which is the first engine's.
+	ip link add tightship1 type bridge
+	ip address add 10.213.78.1/24 dev tightship1
+	ip link set tightship1 up
 	daemon docker29 env PATH="$bin:$PATH" "$bin/dockerd" --config-file "$data/docker29/daemon.json" \
 		--host "unix://$socket" --containerd "$containerd_socket" \
 		--data-root "$data/docker29/docker" --exec-root "$run/docker29/exec" --pidfile "$run/docker29/dockerd.pid" \
-		--bridge none --iptables=false --ip6tables=false
+		--bridge tightship1 --iptables=false --ip6tables=false
 	wait_for docker29 "$socket"
 }
 
@@ -209,6 +218,7 @@ docker29_clear() {
 	end docker29-containerd
 	discard "$run/docker29" "$data/docker29"
 	rm -f "$run"/docker29*
+	unlink_bridge tightship1
 }
 
 ### Podman
@@ -270,7 +280,7 @@ podman_config() {
 podman_start() {
 	local socket=$run/podman.sock dir=$data/podman
 	prepare
-	install_packages podman runc
+	install_packages podman runc iproute2
 	if answers "$socket"; then
 		wait_for podman "$socket"
 		return
@@ -286,7 +296,7 @@ podman_clear() {
 	end podman
 	discard "$run/podman" "$data/podman"
 	rm -f "$run"/podman.*
-	if ip link show tightship0 >/dev/null 2>&1; then ip link delete tightship0; fi
+	unlink_bridge tightship0
 }
 
 rootless_start() {

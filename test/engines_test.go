@@ -24,9 +24,9 @@ const hardened = "hardened"
 // compared are the mutations that every engine is compared on: at least one of
 // each kind of setting that an engine has to hand through.
 var compared = []string{
-	hardened, "rootfs.writable", "tmpfs.exec", "tmpfs.suid", "tmpfs.dev", "tmpfs.unbounded", "mount.host-rw", "user.root", "nnp.off",
-	"sysctl.dropped", "pids.unlimited", "memory.unlimited", "cpus.unlimited", "nofile.unlimited", "core.unlimited",
-	"caps.SETUID", "caps.NET_ADMIN", "seccomp.unconfined", "network.bridge", "env.github-token",
+	hardened, "rootfs.writable", "tmpfs.exec", "tmpfs.suid", "mount.host-rw", "user.root", "nnp.off",
+	"sysctl.dropped", "pids.unlimited", "memory.unlimited", "nofile.unlimited",
+	"caps.SETUID", "seccomp.unconfined", "network.bridge", "env.github-token",
 }
 
 // outcomes are verdicts by check, and evidence grades by check + evidence.
@@ -42,6 +42,8 @@ var differences = map[string]map[string]outcomes{
 	"podman": {
 		// Podman leaves the kernel's own 1024 in place, so nothing is lost with it.
 		"sysctl.dropped": {"user.no-privileged-port": "pass"},
+		// It gives added capabilities to the user and not only to the bounding set.
+		"caps.SETUID": {"user.no-escalation": "fail"},
 	},
 	// Without root, cgroup v1 gives no limits, and the API takes no ulimits; uid 0
 	// inside may not make device nodes, which is the control.
@@ -51,6 +53,7 @@ var differences = map[string]map[string]outcomes{
 			"limits.core": "fail", "fs.tmp-nodev": "inconclusive",
 		},
 		"sysctl.dropped": {"user.no-privileged-port": "pass"},
+		"caps.SETUID":    {"user.no-escalation": "fail"},
 	},
 }
 
@@ -68,7 +71,7 @@ func TestEngines(t *testing.T) {
 		reference[m] = verdictsOf(t, ref, m, "")
 	}
 	for id, v := range reference[hardened] {
-		if v != "pass" {
+		if v != "pass" && !strings.HasSuffix(id, evidence) {
 			t.Errorf("the reference does not hold: %s is %s", id, v)
 		}
 	}

@@ -2,14 +2,19 @@ package docker
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
+	"net/url"
 	"os"
+	"path"
 	"slices"
 	"strings"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
+	"github.com/moby/moby/client"
 
 	"github.com/tightship-dev/tightship/engine"
 	"github.com/tightship-dev/tightship/spec"
@@ -19,6 +24,34 @@ import (
 // (measured on 4.3.1; docs/engines.md lists what comes of it). What it would
 // drop without a word is an error here, and what it does not report is named as
 // not reported.
+
+// podmanRootless asks for the one field of Podman's answer that Docker's does not
+// have, and that the client library therefore drops.
+func (e *Engine) podmanRootless(ctx context.Context) (rootless bool, err error) {
+	err = e.do(ctx, "info", nil, func(ctx context.Context) error {
+		host := client.DummyHost
+		if e.dialer.network == "tcp" {
+			host = e.dialer.address
+		}
+		target := url.URL{Scheme: "http", Host: host, Path: path.Join("/", e.dialer.basePath, "v"+e.cli.ClientVersion(), "info")}
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+		if err != nil {
+			return err
+		}
+		resp, err := e.dialer.httpClient().Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		var answer struct{ Rootless *bool }
+		if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.Rootless == nil {
+			return fmt.Errorf("%w: it does not say whether it is rootless", engine.ErrBadAnswer)
+		}
+		rootless = *answer.Rootless
+		return nil
+	})
+	return rootless, err
+}
 
 // podmanScratch is where Podman mounts a tmpfs of its own over a read-only root,
 // writable and unbounded. Its command can switch that off, its API cannot.
@@ -133,7 +166,7 @@ func (e *Engine) podmanDeclared(st *engine.State, in container.InspectResponse) 
 	if c.UTSMode == "private" {
 		c.UTSMode = ""
 	}
-	if !c.Privileged {
+	if !c.Privileged && !slices.Contains(c.CapDrop, "ALL") {
 		podmanCaps(c)
 	}
 }
