@@ -54,6 +54,7 @@ var differences = map[string]map[string]outcomes{
 		},
 		"sysctl.dropped": {"user.no-privileged-port": "pass"},
 		"caps.SETUID":    {"user.no-escalation": "fail"},
+		"user.root":      {"fs.tmp-nosuid": "inconclusive"}, // only the kernel's account could tell
 	},
 }
 
@@ -89,6 +90,9 @@ func TestEngines(t *testing.T) {
 			t.Logf("%s %s, API %s, runtimes %v", info.Name, info.Version, info.API, info.Runtimes)
 			for _, m := range compared {
 				t.Run(m, func(t *testing.T) {
+					if info.Rootless && m == "network.bridge" {
+						t.Skip("SKIPPED: a network without root needs slirp4netns, which is not installed for this")
+					}
 					agree(t, verdictsOf(t, eng, m, ""), expected(info, m, reference[m]))
 				})
 			}

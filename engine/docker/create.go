@@ -34,7 +34,7 @@ func (e *Engine) Create(ctx context.Context, name string, c spec.Container) (str
 		return "", fmt.Errorf("docker: create: %w", err)
 	}
 	if e.podman {
-		done, err := e.podmanCreate(ctx, c, host)
+		done, err := e.podmanCreate(ctx, c, config, host)
 		if err != nil {
 			return "", fmt.Errorf("docker: create: %w", err)
 		}

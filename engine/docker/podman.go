@@ -59,7 +59,7 @@ var podmanScratch = []string{"/run", "/tmp", "/var/tmp"}
 
 // podmanCreate turns settings that are in Docker's words into Podman's. done
 // removes what Podman needed only while it created the container.
-func (e *Engine) podmanCreate(ctx context.Context, c spec.Container, host *container.HostConfig) (done func(), err error) {
+func (e *Engine) podmanCreate(ctx context.Context, c spec.Container, config *container.Config, host *container.HostConfig) (done func(), err error) {
 	if c.Runtime != "" {
 		info, err := e.Info(ctx)
 		if err != nil {
@@ -68,6 +68,10 @@ func (e *Engine) podmanCreate(ctx context.Context, c spec.Container, host *conta
 		if c.Runtime != info.Runtime {
 			return nil, fmt.Errorf("%w: %q: Podman's API offers no other than its default, %s: choose it in containers.conf", engine.ErrRuntime, c.Runtime, info.Runtime)
 		}
+	}
+	if len(c.Entrypoint) == 0 {
+		// An empty list is the image's own to Podman, which must not run.
+		config.Entrypoint, config.Cmd = c.Cmd[:1], c.Cmd[1:]
 	}
 	if c.ReadonlyRootfs {
 		for _, dir := range podmanScratch {

@@ -48,11 +48,15 @@ func podman(t *testing.T, h http.HandlerFunc) *Engine {
 // What Podman would drop without a word has to reach it in its own words.
 func TestPodmanCreate(t *testing.T) {
 	var host container.HostConfig
+	var argv []string
 	var file string
 	e := podman(t, func(w http.ResponseWriter, r *http.Request) {
-		var body struct{ HostConfig *container.HostConfig }
+		var body struct {
+			Entrypoint, Cmd []string
+			HostConfig      *container.HostConfig
+		}
 		json.NewDecoder(r.Body).Decode(&body)
-		host = *body.HostConfig
+		host, argv = *body.HostConfig, append(append(body.Entrypoint, "|"), body.Cmd...)
 		for _, o := range host.SecurityOpt {
 			if name, ok := strings.CutPrefix(o, "seccomp="); ok {
 				b, err := os.ReadFile(name)
@@ -67,7 +71,7 @@ func TestPodmanCreate(t *testing.T) {
 		fmt.Fprintf(w, `{"Id":%q}`, someID)
 	})
 	good := spec.Container{
-		Image: "x", Cmd: []string{"x"}, ReadonlyRootfs: true, Seccomp: `{"x":1}`, Runtime: "crun",
+		Image: "x", Cmd: []string{"x", "y"}, ReadonlyRootfs: true, Seccomp: `{"x":1}`, Runtime: "crun",
 		Tmpfs: map[string]spec.Tmpfs{"/tmp": {Size: 9}},
 		Mounts: []spec.Mount{
 			{Kind: spec.Volume, Source: "plain", Target: "/run"}, {Kind: spec.Volume, Source: "guest", Target: "/g", ReadOnly: true, Suid: true},
@@ -75,6 +79,9 @@ func TestPodmanCreate(t *testing.T) {
 	}
 	if _, err := e.Create(t.Context(), "n", good); err != nil {
 		t.Fatal(err)
+	}
+	if want := []string{"x", "|", "y"}; !slices.Equal(argv, want) {
+		t.Errorf("the image's own entrypoint would run: %q", argv)
 	}
 	if !readOnly(host.Tmpfs["/var/tmp"]) || readOnly(host.Tmpfs["/tmp"]) || host.Tmpfs["/run"] != "" {
 		t.Errorf("tmpfs %v", host.Tmpfs)
