@@ -291,9 +291,21 @@ podman_start() {
 	wait_for podman "$socket"
 }
 
+# end_conmons DIR: Podman's monitors of what ran in containers stay for five minutes
+# after it, and then call Podman to clean up, which would make the store anew.
+end_conmons() {
+	local proc
+	for proc in /proc/[0-9]*; do
+		if [ "$(cat "$proc/comm" 2>/dev/null)" = conmon ] && tr '\0' ' ' <"$proc/cmdline" 2>/dev/null | grep -qF " $1/"; then
+			kill -KILL "${proc#/proc/}" 2>/dev/null || true
+		fi
+	done
+}
+
 podman_clear() {
 	empty "$run/podman.sock"
 	end podman
+	end_conmons "$data/podman"
 	discard "$run/podman" "$data/podman"
 	rm -f "$run"/podman.*
 	unlink_bridge tightship0
@@ -320,6 +332,7 @@ rootless_start() {
 rootless_clear() {
 	empty "$run/rootless/podman.sock"
 	end rootless
+	end_conmons "$data/rootless"
 	if id "$user" >/dev/null 2>&1; then
 		# What runuser started, and the process that holds the user namespace.
 		for signal in TERM KILL; do
