@@ -75,6 +75,9 @@ type TwinState struct {
 	Copied      spec.Container `json:"-"`
 	CopiedOther []string       `json:"-"`
 	Process     *kernel.State  `json:"-"`
+	// Undeclared names the fields of Declared, as in its JSON, that the engine does
+	// not report.
+	Undeclared []string `json:",omitempty"`
 	// FullScale says that the exhaustion twin kept its declared sizes.
 	FullScale bool
 }

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tightship-dev/tightship/kernel"
@@ -104,6 +105,13 @@ func (in *Input) declared() spec.Container {
 		return tw.Declared
 	}
 	return spec.Container{}
+}
+
+// undeclared says whether the engine's API does not report a setting at all, so
+// that its absence from declared is silence and not "off".
+func (in *Input) undeclared(field string) bool {
+	tw := in.Twins[Main]
+	return tw != nil && slices.Contains(tw.Undeclared, field)
 }
 
 // kernel returns what the kernel says of the main twin, nil when it could not

@@ -43,6 +43,12 @@ func Residual(in *Input) []Risk {
 			fmt.Sprintf("Engines make /dev a tmpfs (%s, %s). The agent is not that uid; whoever runs `docker exec -u 0` is.", bytesText(size), strings.Trim(o.Facts["flags"], "[]")),
 		})
 	}
+	if o, why := in.see(Main, probe.Auditor, "fs.sweep"); why == "" && o.Facts["cgroup tree"] == "writable" {
+		risks = append(risks, Risk{
+			"cgroup-tmpfs", "uid 0 inside can write to /sys/fs/cgroup",
+			"On cgroup v1, runc since 1.2 leaves the tmpfs that holds the hierarchies writable for uid 0 (nosuid, nodev, noexec; the hierarchies themselves are read-only). The agent is not that uid; cgroup v2 has no such place.",
+		})
+	}
 	if tw := in.Twins[Main]; tw != nil && len(tw.Other) > 0 {
 		risks = append(risks, Risk{
 			"engine-notes", "The engine says more about the container than was judged",

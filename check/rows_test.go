@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -130,6 +131,16 @@ func TestJudges(t *testing.T) {
 		{"user.no-privileged-port", "UDP 443 binds on IPv6", outcome(main, U, "bind", "bind udp6", "443", ""), fail, "443"},
 		{"user.no-privileged-port", "all taken", outcome(main, U, "bind", "bind tcp4", "", "EADDRINUSE"), open, "right reason"},
 		{"user.no-privileged-port", "control refused", controls(main, U, "bind", "EACCES"), open, "control"},
+		{"user.no-privileged-port", "the engine says it is not set", func(in *check.Input) {
+			in.Twins[main].Declared.Sysctls = nil
+		}, fail, "the engine was not told"},
+		{"user.no-privileged-port", "the engine does not report it", func(in *check.Input) {
+			in.Twins[main].Declared.Sysctls, in.Twins[main].Undeclared = nil, []string{"sysctls"}
+		}, pass, "EACCES"},
+		{"user.no-privileged-port", "not reported, and 80 binds", func(in *check.Input) {
+			in.Twins[main].Declared.Sysctls, in.Twins[main].Undeclared = nil, []string{"sysctls"}
+			outcome(main, U, "bind", "bind tcp4", "80", "")(in)
+		}, fail, "80"},
 		{"user.no-privileged-port", "policy drops the sysctl", weak(func(p *policy.Policy) { p.Sysctls = nil }), fail, "policy itself"},
 		{"user.unprivileged-port", "8080 refused", outcome(main, U, "bind", "bind, listen, connect to itself", "8080", "EACCES"), fail, "8080"},
 		{"user.unprivileged-port", "8080 taken", outcome(main, U, "bind", "bind, listen, connect to itself", "8080", "EADDRINUSE"), open, "taken"},
@@ -305,6 +316,21 @@ func TestJudges(t *testing.T) {
 		if !covered[c.ID][fail] || !covered[c.ID][open] && c.ID != "limits.swap" {
 			t.Errorf("%s lacks a row that fails or one that leaves it open", c.ID)
 		}
+	}
+}
+
+// What the sweep leaves out because it is the engine's own is a risk in every report.
+func TestWritableCgroupTreeIsARisk(t *testing.T) {
+	listed := func(in *check.Input) bool {
+		return slices.ContainsFunc(check.Residual(in), func(r check.Risk) bool { return r.ID == "cgroup-tmpfs" })
+	}
+	in := hardened(t)
+	if listed(in) {
+		t.Error("listed although nothing of it was seen")
+	}
+	fact(main, R, "fs.sweep", "cgroup tree", "writable")(in)
+	if !listed(in) {
+		t.Error("not listed")
 	}
 }
 

@@ -251,6 +251,9 @@ func judgePrivilegedPort(in *Input) Result {
 		wanted: sysctl + " = " + onOff(w == "", "the engine's default, 0", w), wantedIs: answerOf(enough(w)),
 		declared: sysctl + onOff(d == "", " not set", " = "+d), declaredIs: answerOf(enough(d)),
 	}
+	if in.undeclared("sysctls") {
+		a.declared, a.declaredIs = "not reported by the engine", silent
+	}
 	o, why := in.see(Main, probe.User, "bind")
 	if why != "" {
 		return a.unmeasured(why)

@@ -94,6 +94,9 @@ type State struct {
 	OOMKilled bool
 	Error     string
 	Declared  spec.Container // its settings as the engine reports them
+	// Undeclared names the fields of spec.Container, as in its JSON, of which the
+	// engine's API says nothing: their values in Declared mean nothing.
+	Undeclared []string
 	// Other is the settings in force that spec.Container has no word for, one
 	// line each ("apparmor=unconfined", "publish=80/tcp"), and the warnings the
 	// engine gave when it created the container. Sorted.

@@ -35,9 +35,15 @@ func run(path string, args ...string) (string, error) {
 }
 
 // became executes the helper program at path and says who it became, as its
-// exit code. The error carries execve's errno when it could not be started.
+// exit code. The error carries execve's errno when it could not be started. It
+// starts without ambient capabilities, so that what it has, the file gave it:
+// Podman makes what is added to a container ambient, for any user.
 func became(path string) (int, error) {
-	_, err := run(path)
+	err := throwaway(func() error {
+		_ = unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) // no kernel without it has any
+		_, err := run(path)
+		return err
+	})
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() >= exitUnchanged && exit.ExitCode() <= exitUnchanged+exitSetuid+exitCaps {
 		return exit.ExitCode() - exitUnchanged, nil

@@ -248,3 +248,26 @@ func TestOwnKernel(t *testing.T) {
 		t.Errorf("kernel %q, gVisor %t", name, gvisor)
 	}
 }
+
+// The sweep leaves out the engine's tmpfs below cgroup v1's hierarchies, and
+// nothing that only lies at the same place.
+func TestCgroupTree(t *testing.T) {
+	const dir = "/sys/fs/cgroup"
+	for name, row := range map[string]struct {
+		top  map[string]mount
+		want bool
+	}{
+		"cgroup v1":              {map[string]mount{dir: {}, dir + "/memory": {fstype: "cgroup"}}, true},
+		"an empty tmpfs":         {map[string]mount{dir: {fstype: "tmpfs"}}, false},
+		"another mount below it": {map[string]mount{dir + "/memory": {fstype: "ext4"}}, false},
+		"a hierarchy elsewhere":  {map[string]mount{"/mnt/memory": {fstype: "cgroup"}}, false},
+	} {
+		if got := hierarchies(row.top, dir); got != row.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+	w := &sweep{top: map[string]mount{"/": {}, "/memory": {fstype: "cgroup"}}}
+	if w.cgroupTree(mount{target: "/", fstype: "tmpfs"}) {
+		t.Error("another place is left out too")
+	}
+}

@@ -36,7 +36,13 @@ func fsSweep(s *session, r *recorder) {
 		w.top[m.target] = m // the last one over a place is the one that is seen
 	}
 	for _, target := range slices.Sorted(maps.Keys(w.top)) {
-		if m := w.top[target]; !w.known(m) {
+		m := w.top[target]
+		switch {
+		case unix.Geteuid() == 0 && w.cgroupTree(m):
+			if access(m.target, unix.W_OK) == nil {
+				r.fact("cgroup tree", "writable")
+			}
+		case !w.known(m):
 			w.mount(m)
 		}
 	}
@@ -93,6 +99,28 @@ func (w *sweep) known(m mount) bool {
 		return m.target == "/dev" || m.target == "/dev/shm" || slices.ContainsFunc(w.plan.Params.Tmpfs, func(d string) bool { return real(d) == m.target })
 	case "proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue":
 		return true
+	}
+	return false
+}
+
+// cgroupTree recognises the tmpfs on which runtimes mount cgroup v1's
+// hierarchies, while it holds nothing that could be executed or opened as a
+// device. runc leaves it writable for uid 0 since 1.2, and before had
+// only its mode against it: like /dev it is the engine's own and uid 0's alone.
+// Everybody else attempts it like any other place.
+func (w *sweep) cgroupTree(m mount) bool {
+	const tight = unix.ST_NOSUID | unix.ST_NODEV | unix.ST_NOEXEC
+	var st unix.Statfs_t
+	return m.target == "/sys/fs/cgroup" && m.fstype == "tmpfs" &&
+		unix.Statfs(m.target, &st) == nil && st.Flags&tight == tight && hierarchies(w.top, m.target)
+}
+
+// hierarchies says whether cgroup v1 controllers are mounted right below dir.
+func hierarchies(top map[string]mount, dir string) bool {
+	for target, m := range top {
+		if filepath.Dir(target) == dir && m.fstype == "cgroup" {
+			return true
+		}
 	}
 	return false
 }

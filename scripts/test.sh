@@ -3,12 +3,13 @@
 # held, what failed and what could not run. A lane that could not run is never
 # silent: it is counted as skipped, and with TIGHTSHIP_STRICT=1 as failed.
 #
-# usage: scripts/test.sh [LANE...]      lanes: build lint cross unit hollow e2e
+# usage: scripts/test.sh [LANE...]      lanes: build lint cross unit hollow e2e engines
 #
 # exit code: 0 nothing failed, 1 otherwise
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
+image=tightship-agent:latest # the reference image, which the end-to-end tests use
 unavailable=3 # what scripts/setup.sh exits with
 results=()
 declare -A count=([ok]=0 [FAILED]=0 [SKIPPED]=0)
@@ -63,7 +64,41 @@ e2e() {
 	lane e2e env TIGHTSHIP_E2E=1 go test -count=1 -timeout 15m "${packages[@]}"
 }
 
-if [ $# = 0 ]; then set -- build lint cross unit hollow e2e; fi
+# engines: other engines, started beside the first and held to its verdicts. Each
+# that cannot be had here is skipped by itself.
+engines() {
+	local code name address list=()
+	scripts/setup.sh engine
+	code=$?
+	if [ $code = $unavailable ]; then
+		record engines SKIPPED "no Docker engine to compare others with"
+		return
+	fi
+	lane image make --no-print-directory image
+	if [[ ${results[-1]} == *FAILED* ]]; then return; fi
+	trap 'scripts/engines.sh stop' EXIT
+	for name in docker29 podman podman-rootless; do
+		address=$(scripts/engines.sh "$name" start)
+		code=$?
+		if [ $code = $unavailable ]; then
+			record "$name" SKIPPED "cannot be had on this machine: nothing was compared with it"
+		elif [ $code != 0 ] || ! docker save "$image" | docker -H "$address" load; then
+			record "$name" FAILED "it could not be started with the image"
+		else
+			list+=("$name=$address")
+			if [ "$name" = docker29 ]; then
+				lane "$name" env TIGHTSHIP_E2E=1 DOCKER_HOST="$address" go test -count=1 -timeout 10m ./engine/docker
+			fi
+		fi
+	done
+	if [ ${#list[@]} -gt 0 ]; then
+		lane engines env TIGHTSHIP_E2E=1 TIGHTSHIP_ENGINES="${list[*]}" go test -count=1 -timeout 20m -run '^TestEngines$' ./test
+	fi
+	scripts/engines.sh stop
+	trap - EXIT
+}
+
+if [ $# = 0 ]; then set -- build lint cross unit hollow e2e engines; fi
 for name; do
 	case $name in
 	build | lint | cross) lane "$name" make --no-print-directory "$name" ;;
@@ -71,6 +106,7 @@ for name; do
 	# Deletes the body of each judge in turn; the tests must notice every one.
 	hollow) lane hollow env TIGHTSHIP_HOLLOW=1 go test -run Hollow -timeout 15m ./check ;;
 	e2e) e2e ;;
+	engines) engines ;;
 	*) echo "test: unknown lane $name" >&2; exit 64 ;;
 	esac
 done

@@ -95,6 +95,10 @@ type Mount struct {
 	Source   string    `json:"source"`
 	Target   string    `json:"target"`
 	ReadOnly bool      `json:"read_only"`
+	// Suid asks that setuid files and file capabilities work in a volume, also
+	// where an engine's volumes are nosuid by default, as Podman's are. Without
+	// it the engine's default applies.
+	Suid bool `json:"suid,omitempty"`
 }
 
 // Clone returns a deep copy, so that a weakened variant never leaks into the

@@ -32,7 +32,7 @@ import (
 // Errors about the container to verify.
 var (
 	// ErrNoCopies says that the engine cannot make a container like another.
-	ErrNoCopies = errors.New("this engine holds no containers of others")
+	ErrNoCopies = errors.New("this engine cannot make a container like another")
 	// ErrOwnTwin says that the container to verify is one that a verification made.
 	ErrOwnTwin = errors.New("this is a twin that tightship made")
 )
@@ -62,8 +62,11 @@ func (r *run) find(ctx context.Context, ref string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, ref)
 	}
-	if st.Record == nil || st.Image == "" {
-		return fmt.Errorf("%w: container %s has no record or no image", engine.ErrBadAnswer, ref)
+	switch {
+	case st.Record == nil:
+		return fmt.Errorf("%w: %s does not report every setting of a container", ErrNoCopies, r.info.Name)
+	case st.Image == "":
+		return fmt.Errorf("%w: container %s has no image", engine.ErrBadAnswer, ref)
 	}
 	if _, ours := st.Declared.Labels[engine.Label]; ours {
 		return fmt.Errorf("%w: %s", ErrOwnTwin, ref)

@@ -164,8 +164,13 @@ func TestContainerRefused(t *testing.T) {
 	}
 	c = newCopier(t)
 	c.theirs.Record = nil
-	if _, err := Container(t.Context(), c, "theirs", c.options()); !errors.Is(err, engine.ErrBadAnswer) {
+	if _, err := Container(t.Context(), c, "theirs", c.options()); !errors.Is(err, ErrNoCopies) {
 		t.Errorf("no record: %v", err)
+	}
+	c = newCopier(t)
+	c.theirs.Image = ""
+	if _, err := Container(t.Context(), c, "theirs", c.options()); !errors.Is(err, engine.ErrBadAnswer) {
+		t.Errorf("no image: %v", err)
 	}
 }
 

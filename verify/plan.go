@@ -144,7 +144,7 @@ func (r *run) settings(t check.Twin) spec.Container {
 		}
 	}
 	// The isolating twin brings the guest in, and runs nothing but it.
-	c.Mounts = append(c.Mounts, spec.Mount{Kind: spec.Volume, Source: r.guestVolume(), Target: guestDir, ReadOnly: t != check.Isolate})
+	c.Mounts = append(c.Mounts, spec.Mount{Kind: spec.Volume, Source: r.guestVolume(), Target: guestDir, ReadOnly: t != check.Isolate, Suid: true})
 	c.Entrypoint, c.Cmd = []string{guestDir + "/guest"}, nil
 	c.OpenStdin = true
 	c.Labels = r.labels()

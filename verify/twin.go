@@ -72,7 +72,7 @@ func (r *run) look(ctx context.Context, id string, name check.Twin) error {
 	r.locked(func() {
 		state := r.state(name)
 		r.looked[name] = true
-		state.Declared, state.Other, state.Kernel = st.Declared, st.Other, k
+		state.Declared, state.Undeclared, state.Other, state.Kernel = st.Declared, st.Undeclared, st.Other, k
 		state.Copied, state.CopiedOther, state.Process = st.Declared, st.Other, proc
 		if name == check.Main {
 			r.judgeOriginal(state)

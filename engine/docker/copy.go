@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"path"
 	"reflect"
@@ -69,7 +70,7 @@ func (e *Engine) createCopy(ctx context.Context, name string, c spec.Container) 
 
 // post makes a call whose body the client library could not write.
 func (e *Engine) post(ctx context.Context, route string, query url.Values, content []byte, created *container.CreateResponse) error {
-	req, err := e.request(ctx, route, query, content)
+	req, err := e.request(ctx, http.MethodPost, route, query, content)
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,13 @@ func (e *Engine) Create(ctx context.Context, name string, c spec.Container) (str
 	if err != nil {
 		return "", fmt.Errorf("docker: create: %w", err)
 	}
+	if e.podman {
+		done, err := e.podmanCreate(ctx, c, config, host)
+		if err != nil {
+			return "", fmt.Errorf("docker: create: %w", err)
+		}
+		defer done()
+	}
 	var created client.ContainerCreateResult
 	err = e.do(ctx, "create", nil, func(ctx context.Context) (err error) {
 		created, err = e.cli.ContainerCreate(ctx, client.ContainerCreateOptions{Name: name, Config: config, HostConfig: host})

@@ -96,7 +96,8 @@ func declaredLimits(c *spec.Container, host *container.HostConfig) {
 			c.Ulimits = map[string]int64{}
 		}
 		// A process may raise its soft limit up to the hard one.
-		c.Ulimits[u.Name] = max(u.Hard, spec.Unlimited)
+		name := strings.ToLower(strings.TrimPrefix(u.Name, "RLIMIT_")) // Podman's spelling
+		c.Ulimits[name] = max(u.Hard, spec.Unlimited)
 	}
 }
 
@@ -141,6 +142,9 @@ func declaredTmpfs(host *container.HostConfig, podman bool) map[string]spec.Tmpf
 func tmpfsGiven(host *container.HostConfig) map[string]string {
 	out := map[string]string{}
 	for target, options := range host.Tmpfs {
+		if host.ReadonlyRootfs && readOnly(options) {
+			continue // no more can be written there than without it
+		}
 		out[path.Clean(target)] = options
 	}
 	for _, m := range host.Mounts {

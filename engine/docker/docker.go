@@ -53,6 +53,8 @@ type Engine struct {
 	podman  bool
 	// warnings is what the engine said when it created a container, by ID.
 	warnings sync.Map
+	// profiles is the content of the seccomp profiles Podman was given, by file.
+	profiles sync.Map
 	// info is the first answer to Info: an engine takes its time over it, and a
 	// connection lives no longer than one command.
 	info atomic.Pointer[engine.Info]

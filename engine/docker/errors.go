@@ -149,7 +149,7 @@ func explainDial(addr string, err error) error {
 
 var (
 	versionRefused = regexp.MustCompile(`(?i)client version .* is too (old|new)`)
-	runtimeRefused = regexp.MustCompile(`(?i)unknown (or invalid )?runtime|runtime .* not found|no such runtime`)
+	runtimeRefused = regexp.MustCompile(`(?i)unknown (or invalid )?runtime|runtime "?[\w./-]+"? (is )?not found|no such runtime`)
 )
 
 func explainStatus(status int, notFound, err error) error {

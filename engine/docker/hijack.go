@@ -27,7 +27,7 @@ func (e *Engine) hijack(ctx context.Context, route string, query url.Values, req
 			return nil, nil, err
 		}
 	}
-	req, err := e.request(ctx, route, query, content)
+	req, err := e.request(ctx, http.MethodPost, route, query, content)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -51,13 +51,13 @@ func (e *Engine) hijack(ctx context.Context, route string, query url.Values, req
 	return conn, br, nil
 }
 
-// request is a POST that the client library has no call for.
-func (e *Engine) request(ctx context.Context, route string, query url.Values, content []byte) (*http.Request, error) {
+// request is one that the client library has no call for.
+func (e *Engine) request(ctx context.Context, method, route string, query url.Values, content []byte) (*http.Request, error) {
 	target := url.URL{
 		Scheme: "http", Host: e.dialer.host(), RawQuery: query.Encode(),
 		Path: path.Join("/", e.dialer.where.basePath, "v"+e.cli.ClientVersion(), route),
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(content))
+	req, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(content))
 	if err != nil {
 		return nil, err
 	}

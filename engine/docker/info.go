@@ -55,6 +55,10 @@ func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
 	}
 	if e.podman {
 		out.Name = "podman"
+		out.Runtimes = []string{out.Runtime} // the others cannot be asked for
+		if out.Rootless, err = e.podmanRootless(ctx); err != nil {
+			return engine.Info{}, err
+		}
 	}
 	if info.CgroupVersion != "" {
 		out.Cgroup = "v" + info.CgroupVersion

@@ -42,6 +42,9 @@ func (e *Engine) Inspect(ctx context.Context, id string) (engine.State, error) {
 		Declared:  declared(in, e.podman),
 		Other:     others(in),
 	}
+	if e.podman {
+		e.podmanDeclared(&out, in)
+	}
 	if in.State.Running {
 		out.PID = in.State.Pid
 	}

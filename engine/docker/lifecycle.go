@@ -115,10 +115,18 @@ func (e *Engine) CopyTo(ctx context.Context, id string, tar io.Reader) error {
 	if err := checkName(id, engine.ErrNoContainer); err != nil {
 		return err
 	}
+	if e.podman {
+		return e.podmanCopy(ctx, id, tar)
+	}
+	return e.unpack(ctx, id, "/", tar)
+}
+
+// unpack unpacks a tar stream at one place of a container.
+func (e *Engine) unpack(ctx context.Context, id, dir string, tar io.Reader) error {
 	source := &source{r: tar}
 	return e.do(ctx, "copy", engine.ErrNoContainer, func(ctx context.Context) error {
 		_, err := e.cli.CopyToContainer(ctx, id, client.CopyToContainerOptions{
-			DestinationPath: "/", Content: source, AllowOverwriteDirWithFile: false, CopyUIDGID: false,
+			DestinationPath: dir, Content: source, AllowOverwriteDirWithFile: false, CopyUIDGID: false,
 		})
 		if own := source.failed(); err != nil && own != nil {
 			return fmt.Errorf("%w: %w", errSource, own)

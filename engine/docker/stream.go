@@ -65,7 +65,13 @@ func (e *Engine) started(ctx context.Context, exec string) error {
 		return err
 	})
 	// The container may be gone by now, and its execs with it: no news.
-	if err == nil && !r.Running && r.PID == 0 && r.ExitCode != 0 {
+	never := r.PID == 0 && r.ExitCode != 0
+	if e.podman {
+		// It forgets the number of every process that has ended. These codes, a
+		// shell's for "cannot run" and "not found", are all there is to go by.
+		never = r.ExitCode == 126 || r.ExitCode == 127
+	}
+	if err == nil && !r.Running && never {
 		return fmt.Errorf("%w (exit code %d)", errNotStarted, r.ExitCode)
 	}
 	return nil

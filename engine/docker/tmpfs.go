@@ -62,6 +62,17 @@ func parseTmpfs(options string, t spec.Tmpfs) spec.Tmpfs {
 	return t
 }
 
+// readOnly says whether a mount's options make it read-only.
+func readOnly(options string) (ro bool) {
+	for o := range strings.SplitSeq(options, ",") {
+		switch o {
+		case "ro", "rw":
+			ro = o == "ro"
+		}
+	}
+	return ro
+}
+
 // parseSize reads a size as the kernel's memparse does: decimal, octal after 0
 // or hexadecimal after 0x, then a binary unit. 0 is no bound, as in tmpfs(5);
 // so is what cannot be read.
