@@ -138,7 +138,7 @@ func TestFind(t *testing.T) {
 	m.files["relative/runsc"] = &fstest.MapFile{Mode: 0o755}
 	m.files["srv/bin/runc"] = &fstest.MapFile{Mode: 0o644}
 	m.files["srv/bin/crun"] = &fstest.MapFile{Mode: 0o755 | fs.ModeDir}
-	m.files["srv/bin/youki"] = &fstest.MapFile{Mode: 0o755}
+	m.files["srv/bin/crun"] = &fstest.MapFile{Mode: 0o755}
 	m.files["opt/tightship/runsc"] = &fstest.MapFile{Mode: 0o755}
 	var ran []string
 	p := m.probes()
@@ -151,7 +151,7 @@ func TestFind(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"/opt/tightship/runsc", "/usr/bin/runsc", "/usr/sbin/runc", "/srv/bin/youki"}
+	want := []string{"/opt/tightship/runsc", "/usr/bin/runsc", "/usr/sbin/runc", "/srv/bin/crun"}
 	if diff := cmp.Diff(want, ran); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

@@ -167,34 +167,37 @@ func TestWays(t *testing.T) {
 		slices.Sort(open)
 		return open
 	}
+	// An ordinary user's containers run under runsc where there is no daemon.
+	user := []string{"docker runc", "docker runsc", "oci runsc"}
 	all := []string{"docker runc", "docker runsc", "oci runc", "oci runsc"}
 	for _, row := range []struct {
 		name   string
 		change func(*fake)
 		want   []string
 	}{
-		{"all", func(*fake) {}, all},
+		{"user", func(*fake) {}, user},
+		{"root", func(m *fake) { m.uid, m.denied = 0, nil }, all},
 		{"no daemonless engine", func(m *fake) { m.own = false }, all[:2]},
-		{"no engine", func(m *fake) { m.engines = nil }, all[2:]},
+		{"no engine", func(m *fake) { m.engines = nil }, user[2:]},
 		{"userns off", func(m *fake) { m.files["proc/sys/kernel/unprivileged_userns_clone"] = file("0") }, all[:2]},
 		{"userns off, root", func(m *fake) {
 			m.files["proc/sys/kernel/unprivileged_userns_clone"] = file("0")
 			m.uid, m.denied = 0, nil
 		}, all},
-		{"not delegated", func(m *fake) { m.files[userUnit+"/cgroup.controllers"] = file("cpu") }, all[:2]},
+		{"not delegated", func(m *fake) { m.files[userUnit+"/cgroup.controllers"] = file("cpu") }, user},
 		{"no guest", func(m *fake) { m.guest = errors.New("no") }, nil},
 		{"lock directory", func(m *fake) { m.denied = []string{"/home/user/.cache/tightship/runs"} }, nil},
-		{"runsc too old", func(m *fake) { m.programs["/usr/bin/runsc"] = "runsc version release-20220101.0" }, []string{"docker runc", "oci runc"}},
+		{"runsc too old", func(m *fake) { m.programs["/usr/bin/runsc"] = "runsc version release-20220101.0" }, []string{"docker runc"}},
 		{"Windows containers", func(m *fake) {
 			i := dockerInfo()
 			i.OS = "windows"
 			m.engines[defaultHost] = i
-		}, all[2:]},
+		}, user[2:]},
 		{"on kvm", func(m *fake) {
 			i := dockerInfo()
 			i.Programs["runsc"] = engine.Program{Path: "/usr/bin/runsc", Args: []string{"--platform=kvm"}}
 			m.engines[defaultHost] = i
-		}, []string{"docker runc", "oci runc", "oci runsc"}},
+		}, []string{"docker runc", "oci runsc"}},
 		{"hybrid cgroups and crun", func(m *fake) {
 			m.uid, m.denied = 0, nil
 			m.files["proc/self/mountinfo"], m.files["proc/cgroups"] = file(hybridMounts), file(v1Controllers)
@@ -217,23 +220,23 @@ func TestWays(t *testing.T) {
 			m.engines[defaultHost] = i
 		}, []string{"podman crun"}},
 		{"no user namespaces", func(m *fake) { m.files["proc/sys/user/max_user_namespaces"] = file("0") }, all[:2]},
-		{"runsc is gone", func(m *fake) { delete(m.programs, "/usr/bin/runsc") }, []string{"docker runc", "oci runc"}},
+		{"runsc is gone", func(m *fake) { delete(m.programs, "/usr/bin/runsc") }, []string{"docker runc"}},
 		{"runsc under /tmp", func(m *fake) {
 			m.files["tmp/runsc"] = file("")
 			i := dockerInfo()
 			i.Programs["runsc"] = engine.Program{Path: "/tmp/runsc"}
 			m.engines[defaultHost] = i
-		}, []string{"docker runc", "oci runc", "oci runsc"}},
+		}, []string{"docker runc", "oci runsc"}},
 		{"the old runsc is another", func(m *fake) {
 			m.programs["/usr/bin/runsc"] = "runsc version release-20220101.0"
 			m.files["srv/runsc"] = file("")
 			i := dockerInfo()
 			i.Programs["runsc"] = engine.Program{Path: "/srv/runsc"}
 			m.engines[defaultHost] = i
-		}, []string{"docker runc", "docker runsc", "oci runc"}},
+		}, []string{"docker runc", "docker runsc"}},
 		{"crun elsewhere", func(m *fake) {
 			m.programs["/usr/bin/crun"] = "crun version 1.24"
-		}, []string{"docker runc", "docker runsc", "oci crun", "oci runc", "oci runsc"}},
+		}, []string{"docker runc", "docker runsc", "oci runsc"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			r := with(ready(), row.change).result()

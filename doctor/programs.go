@@ -11,7 +11,7 @@ import (
 // runtimes are the OCI runtimes that we know; tools, programs whose presence
 // decides which advice is right.
 var (
-	runtimes = []string{"runsc", "runc", "crun", "youki"}
+	runtimes = []string{"runsc", "runc", "crun"}
 	tools    = []string{"dockerd", "podman", "newuidmap", "newgidmap"}
 )
 

@@ -35,7 +35,7 @@ func (x *exam) oci() {
 	case len(found) > 0:
 		x.find(enginesGroup, "programs", Note, "programs", list+"; none of them can serve here", install...)
 	case x.Self.Daemonless:
-		x.find(enginesGroup, "programs", Note, "programs", "no runtime (runsc, runc, crun, youki) that tightship could start without an engine", install...)
+		x.find(enginesGroup, "programs", Note, "programs", "no runtime (runsc, runc, crun) that tightship could start without an engine", install...)
 	}
 }
 
@@ -142,7 +142,6 @@ func (x *exam) through(e Engine, name string) Way {
 // without is the way without an engine.
 func (x *exam) without(p Program) Way {
 	w := Way{Engine: "oci", Runtime: p.Name}
-	missing := len(x.Host.Cgroup.Usable) < len(controllers)
 	switch why := x.unfit(p); {
 	case why != "":
 		w.Detail = why
@@ -150,11 +149,17 @@ func (x *exam) without(p Program) Way {
 		w.Detail = "no guest for " + word(x.Arch)
 	case x.Self.RunDirErr != nil:
 		w.Detail = "the lock directory cannot be written"
-	case !x.root() && (x.userNSOff() || missing):
-		w.Detail = "needs root, or user namespaces and delegated cgroups"
+	case !x.root() && p.Name != "runsc":
+		w.Detail = "needs root: an ordinary user's containers run under runsc"
+	case !x.root() && x.userNSOff():
+		w.Detail = "needs root, or user namespaces"
+	case !x.root():
+		w.Detail = "attempts; without limits, which need root, so that their checks fail"
 	default:
-		w.Command = "tightship verify --engine oci " + quote("--runtime="+p.Name) + " IMAGE"
 		w.Account, w.Detail = x.account(true)
+	}
+	if w.Detail == "" || strings.HasPrefix(w.Detail, "attempts") {
+		w.Command = "tightship verify --engine oci " + quote("--runtime="+p.Name) + " docker-archive:FILE"
 	}
 	return w
 }
