@@ -137,10 +137,14 @@ func judgeNothingElse(in *Input) Result {
 		wantedIs: answerOf(in.Policy.Rootfs == policy.ReadOnly),
 		declared: onOff(in.declared().ReadonlyRootfs, "ReadonlyRootfs true", "ReadonlyRootfs false"),
 	}
+	var mounted []string
 	for _, m := range in.declared().Mounts {
 		if !m.ReadOnly && !slices.Contains(places, m.Target) {
-			a.declared, a.declaredIs = a.declared+fmt.Sprintf(", %s mounted rw at %s", m.Source, m.Target), off
+			mounted = append(mounted, fmt.Sprintf("%s at %s", m.Source, m.Target))
 		}
+	}
+	if len(mounted) > 0 {
+		a.declared += ", mounted rw: " + strings.Join(mounted, ", ")
 	}
 	a.kernel = in.kernelNote()
 	if k := in.kernel(); k != nil {
@@ -182,6 +186,9 @@ func judgeNothingElse(in *Input) Result {
 	seen := strings.Join(counted, "; ")
 	if len(found) > 0 {
 		return a.decide(off, Exercised, seen, "a file could be created in "+few(found))
+	}
+	if len(mounted) > 0 { // a socket, say: no directory to create a file in
+		return a.result(Fail, Declared, seen, "the engine mounts it writable: "+few(mounted))
 	}
 	if len(unclear) > 0 {
 		return a.decide(silent, NoGrade, seen, "neither written nor refused: "+few(unclear))

@@ -9,6 +9,7 @@ import (
 	"github.com/tightship-dev/tightship/kernel"
 	"github.com/tightship-dev/tightship/policy"
 	"github.com/tightship-dev/tightship/probe"
+	"github.com/tightship-dev/tightship/spec"
 )
 
 // Each row changes one thing about the hardened evidence and says what the
@@ -84,6 +85,10 @@ func TestJudges(t *testing.T) {
 		{"fs.workspace-writable", "kernel has nothing there", unmounted("/home/claude-agent/workspace"), fail, "kernel"},
 		{"fs.nothing-else-writable", "the user found a place", add(main, U, "fs.sweep", probe.Attempt{Act: "create", On: "/mnt/x", OK: true, Mount: "/mnt/x"}), fail, "/mnt/x"},
 		{"fs.nothing-else-writable", "uid 0 found a place", add(main, R, "fs.sweep", probe.Attempt{Act: "create", On: "/opt", OK: true, Mount: "/"}), fail, "/opt"},
+		{"fs.nothing-else-writable", "a socket of the host's", func(in *check.Input) {
+			d := &in.Twins[main].Declared
+			d.Mounts = append(d.Mounts, spec.Mount{Kind: spec.Bind, Source: "/run/docker.sock", Target: "/docker.sock"})
+		}, fail, "/run/docker.sock at /docker.sock"},
 		{"fs.nothing-else-writable", "neither written nor refused", add(main, R, "fs.sweep", probe.Attempt{Act: "create", On: "/mnt/full", Errno: "EIO", Mount: "/mnt/full"}), open, "EIO"},
 		{"fs.nothing-else-writable", "a declared tmpfs refused too", controls(main, U, "fs.sweep", "EROFS"), open, "sweep"},
 		{"fs.nothing-else-writable", "nothing attempted", fact(main, R, "fs.sweep", "attempts", "0"), open, "sweep"},

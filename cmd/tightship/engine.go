@@ -52,7 +52,7 @@ func checkEngine(name string) error {
 
 // engine opens the engine that --engine names. Without the flag that is the only
 // one that can read the image, else Docker where it answers, else the one that
-// needs no daemon; a note says so. Whoever set DOCKER_HOST means Docker.
+// needs no daemon; a note says so. Whoever named an engine means Docker.
 func (a *app) engine(ctx context.Context, name string, images ...string) (engine.Engine, error) {
 	if err := checkEngine(name); err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (a *app) engine(ctx context.Context, name string, images ...string) (engine
 		return a.newEngine(ctx, name)
 	}
 	eng, err := a.newEngine(ctx, dockerEngine)
-	if err == nil || os.Getenv("DOCKER_HOST") != "" || !errors.Is(err, engine.ErrUnreachable) && !errors.Is(err, engine.ErrPermission) {
+	if err == nil || docker.Named() || !errors.Is(err, engine.ErrUnreachable) && !errors.Is(err, engine.ErrPermission) {
 		return eng, err
 	}
 	other, oerr := a.newEngine(ctx, ociEngine)
@@ -86,7 +86,7 @@ func (a *app) engines(ctx context.Context, name string) ([]engine.Engine, error)
 		return []engine.Engine{eng}, err
 	}
 	eng, err := a.newEngine(ctx, dockerEngine)
-	if err != nil && os.Getenv("DOCKER_HOST") != "" {
+	if err != nil && docker.Named() {
 		return nil, err
 	}
 	other, oerr := a.newEngine(ctx, ociEngine)

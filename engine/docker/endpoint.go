@@ -68,6 +68,19 @@ func locate(ctx context.Context, host string) (Endpoint, error) {
 	return firstSocket(ctx, sockets())
 }
 
+// Named says whether somebody chose an engine: by DOCKER_HOST, by a docker context,
+// or by asking for TLS. One that cannot be had is then an error, and no other
+// takes its place.
+func Named() bool {
+	for _, name := range []string{client.EnvOverrideHost, client.EnvTLSVerify, envTLS} {
+		if os.Getenv(name) != "" {
+			return true
+		}
+	}
+	name, _, err := currentContext()
+	return err != nil || name != "" && name != "default"
+}
+
 // parseHost reads an address as the docker command writes it: without a scheme
 // it is TCP, without a port the usual one.
 func parseHost(host, source string, loadTLS func() (*tlsFiles, error)) (Endpoint, error) {
