@@ -54,6 +54,10 @@ demo: build ## proves the agent image tight, or without Docker what this machine
 test: ## everything: lint, cross builds, unit and end-to-end tests (under 25 minutes)
 	scripts/test.sh
 
+.PHONY: test-engines
+test-engines: ## the same verdicts on Docker 29 and Podman, which it builds, starts and stops
+	scripts/test.sh engines
+
 .PHONY: unit
 unit: ## the unit tests alone, without the race detector: seconds
 	go test -timeout 10m ./...

@@ -5,6 +5,9 @@
 #
 # usage: scripts/test.sh [LANE...]      lanes: build lint cross unit hollow e2e engines
 #
+# Without a lane: all but engines, which builds and starts other engines and takes
+# ten minutes more.
+#
 # exit code: 0 nothing failed, 1 otherwise
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
@@ -98,7 +101,7 @@ engines() {
 	trap - EXIT
 }
 
-if [ $# = 0 ]; then set -- build lint cross unit hollow e2e engines; fi
+if [ $# = 0 ]; then set -- build lint cross unit hollow e2e; fi
 for name; do
 	case $name in
 	build | lint | cross) lane "$name" make --no-print-directory "$name" ;;
