@@ -219,15 +219,7 @@ func judgeSwap(in *Input) Result {
 }
 
 func judgeCPU(in *Input) Result {
-	quota := func(c *kernel.Cgroup) int64 {
-		switch {
-		case c.CPUQuota == kernel.NotKnown:
-			return kernel.NotKnown
-		case c.CPUQuota <= 0 || c.CPUPeriod <= 0:
-			return kernel.NoLimit
-		}
-		return c.CPUQuota * 1000 / c.CPUPeriod
-	}
+	quota := func(c *kernel.Cgroup) int64 { return cpuShare(*c) }
 	cpus := func(n int64) string { return strconv.FormatFloat(float64(n)/1000, 'g', -1, 64) + " CPUs" }
 	a := accountLimit(in, "cpus", int64(in.Policy.Limits.CPUs), in.declared().MilliCPU, cpus, quota)
 	o, why := in.see(Isolate, probe.User, "exhaust.cpu")

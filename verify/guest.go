@@ -8,11 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/internal/text"
 	"github.com/tightship-dev/tightship/probe"
 )
 
@@ -28,13 +27,13 @@ type guest struct {
 	role   probe.Role
 	lines  *bufio.Scanner
 	seq    int
-	stderr tail
+	stderr text.Tail
 }
 
 // newGuest takes over a stream. Its context ends it: a guest that hangs is cut
 // off, and every pending read returns.
 func newGuest(ctx context.Context, stream *engine.Stream, nonce string, role probe.Role) *guest {
-	g := &guest{stream: stream, nonce: nonce, role: role}
+	g := &guest{stream: stream, nonce: nonce, role: role, stderr: text.Tail{Most: 512}}
 	// One byte more than allowed, so that "too much" can be told from "ended".
 	g.lines = bufio.NewScanner(io.LimitReader(stream.Stdout, probe.MaxStream+1))
 	g.lines.Buffer(make([]byte, 0, 64<<10), probe.MaxLine)
@@ -159,29 +158,8 @@ func (g *guest) broken(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w did not finish: %w", ErrGuest, context.Cause(ctx))
 	}
-	if s := g.stderr.String(); s != "" {
+	if s := text.OneLine(g.stderr.String()); s != "" {
 		return fmt.Errorf("%w %w (it said: %s)", ErrGuest, err, s)
 	}
 	return fmt.Errorf("%w %w", ErrGuest, err)
-}
-
-// tail keeps the last part of what is written to it.
-type tail struct {
-	mu  sync.Mutex
-	buf []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	const most = 512
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf = append(t.buf, p[max(0, len(p)-most):]...)
-	t.buf = t.buf[max(0, len(t.buf)-most):]
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return strings.Join(strings.Fields(strings.ToValidUTF8(string(t.buf), "?")), " ")
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // maxConfig is how long the docker command's configuration may be, in bytes.
@@ -53,7 +54,7 @@ func currentContext() (name, setBy string, err error) {
 		// The docker command warns here and goes on with the default engine. A
 		// verdict about another engine than the one that was meant helps nobody.
 		return "", "", hintedf("mend the file, or name the engine in DOCKER_HOST",
-			"docker: %w: the configuration %s cannot be read: %s", engine.ErrUnreachable, oneLine(path), oneLine(plain(err)))
+			"docker: %w: the configuration %s cannot be read: %s", engine.ErrUnreachable, text.OneLine(path), text.OneLine(plain(err)))
 	}
 	return config.CurrentContext, path, nil
 }
@@ -69,9 +70,9 @@ func foreign(path string) bool {
 // contexts/meta/ID/meta.json and contexts/tls/ID/docker/*.pem, where ID is the
 // hash of the name.
 func contextEndpoint(name, setBy string) (Endpoint, error) {
-	source := "docker context " + oneLine(name)
+	source := "docker context " + text.OneLine(name)
 	broken := func(format string, args ...any) (Endpoint, error) {
-		return Endpoint{}, hintedf(fmt.Sprintf("`docker context ls` lists the contexts; this one was chosen by %s, and DOCKER_HOST goes before it", oneLine(setBy)),
+		return Endpoint{}, hintedf(fmt.Sprintf("`docker context ls` lists the contexts; this one was chosen by %s, and DOCKER_HOST goes before it", text.OneLine(setBy)),
 			"docker: %w: %s %s", engine.ErrUnreachable, source, fmt.Sprintf(format, args...))
 	}
 	sum := sha256.Sum256([]byte(name))
@@ -90,7 +91,7 @@ func contextEndpoint(name, setBy string) (Endpoint, error) {
 		err = json.Unmarshal(data, &meta)
 	}
 	if err != nil {
-		return broken("cannot be read: %s", oneLine(plain(err)))
+		return broken("cannot be read: %s", text.OneLine(plain(err)))
 	}
 	end, ok := meta.Endpoints["docker"]
 	if !ok || end.Host == "" {
@@ -99,7 +100,7 @@ func contextEndpoint(name, setBy string) (Endpoint, error) {
 	where, err := parseHost(end.Host, source, func() (*tlsFiles, error) {
 		return tlsOfContext(filepath.Join(store, "tls", id, "docker"), end.SkipTLSVerify)
 	})
-	where.context = oneLine(name)
+	where.context = text.OneLine(name)
 	return where, err
 }
 

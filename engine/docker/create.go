@@ -14,6 +14,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/internal/text"
 	"github.com/tightship-dev/tightship/spec"
 )
 
@@ -98,7 +99,7 @@ func translate(c spec.Container) (*container.Config, *container.HostConfig, erro
 	}
 	for _, d := range c.Devices {
 		if !strings.HasPrefix(d, "/") {
-			return nil, nil, fmt.Errorf("%w: device %q is no absolute path", errInput, oneLine(d))
+			return nil, nil, fmt.Errorf("%w: device %q is no absolute path", errInput, text.OneLine(d))
 		}
 		resources.Devices = append(resources.Devices, container.DeviceMapping{PathOnHost: d, PathInContainer: d, CgroupPermissions: "rwm"})
 	}
@@ -109,7 +110,7 @@ func translate(c spec.Container) (*container.Config, *container.HostConfig, erro
 	tmpfs := map[string]string{}
 	for target, t := range c.Tmpfs {
 		if t.Size < 0 || t.Mode > 0o7777 {
-			return nil, nil, fmt.Errorf("%w: tmpfs %s: size %d, mode %o", errInput, oneLine(target), t.Size, t.Mode)
+			return nil, nil, fmt.Errorf("%w: tmpfs %s: size %d, mode %o", errInput, text.OneLine(target), t.Size, t.Mode)
 		}
 		tmpfs[target] = tmpfsOptions(t)
 	}
@@ -203,10 +204,10 @@ func translateLimits(c spec.Container) (container.Resources, error) {
 	for _, name := range slices.Sorted(maps.Keys(c.Ulimits)) {
 		value := c.Ulimits[name]
 		if value < spec.Unlimited {
-			return r, fmt.Errorf("%w: ulimit %s=%d", errInput, oneLine(name), value)
+			return r, fmt.Errorf("%w: ulimit %s=%d", errInput, text.OneLine(name), value)
 		}
 		if _, err := units.ParseUlimit(fmt.Sprintf("%s=%d", name, value)); err != nil {
-			return r, fmt.Errorf("%w: %s", errInput, oneLine(err.Error()))
+			return r, fmt.Errorf("%w: %s", errInput, text.OneLine(err.Error()))
 		}
 		r.Ulimits = append(r.Ulimits, &container.Ulimit{Name: name, Soft: value, Hard: value})
 	}
@@ -226,11 +227,11 @@ func translateMounts(mounts []spec.Mount) ([]mount.Mount, error) {
 			t.Type, t.VolumeOptions = mount.TypeVolume, &mount.VolumeOptions{NoCopy: true}
 		case spec.Bind:
 			if !strings.HasPrefix(m.Source, "/") {
-				return nil, fmt.Errorf("%w: bind mount of %q, no absolute path", errInput, oneLine(m.Source))
+				return nil, fmt.Errorf("%w: bind mount of %q, no absolute path", errInput, text.OneLine(m.Source))
 			}
 			t.Type = mount.TypeBind
 		default:
-			return nil, fmt.Errorf("%w: mount of kind %q", errInput, oneLine(string(m.Kind)))
+			return nil, fmt.Errorf("%w: mount of kind %q", errInput, text.OneLine(string(m.Kind)))
 		}
 		out = append(out, t)
 	}

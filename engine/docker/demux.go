@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // maxSystemError is how much we read of the engine's own words in a stream.
@@ -41,7 +42,7 @@ func demultiplex(r *bufio.Reader, stdout, stderr io.Writer) error {
 			w = stderr
 		case 3:
 			said, _ := io.ReadAll(io.LimitReader(r, min(int64(binary.BigEndian.Uint32(header[4:])), maxSystemError)))
-			return fmt.Errorf("engine says: %s", oneLine(string(said)))
+			return fmt.Errorf("engine says: %s", text.OneLine(string(said)))
 		default:
 			return notFrame(r, header[:])
 		}
@@ -58,7 +59,7 @@ func demultiplex(r *bufio.Reader, stdout, stderr io.Writer) error {
 // notFrame quotes bytes that are no frame.
 func notFrame(r *bufio.Reader, header []byte) error {
 	rest, _ := r.Peek(r.Buffered())
-	text := oneLine(string(header) + string(rest))
+	text := text.OneLine(string(header) + string(rest))
 	return fmt.Errorf("%w: no frame in the stream: %.80q", engine.ErrBadAnswer, text)
 }
 

@@ -27,6 +27,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // DefaultTimeout bounds a call whose context has no deadline.
@@ -83,7 +84,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		client.WithUserAgent("tightship"),
 	)
 	if err != nil {
-		return nil, fmt.Errorf("docker: %w: %s", engine.ErrVersion, oneLine(err.Error()))
+		return nil, fmt.Errorf("docker: %w: %s", engine.ErrVersion, text.OneLine(err.Error()))
 	}
 	e := &Engine{cli: cli, dialer: d, timeout: timeout}
 	if err := e.handshake(ctx); err != nil {
@@ -100,7 +101,7 @@ func (e *Engine) handshake(ctx context.Context) error {
 		ping, err = e.cli.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true})
 		if ping.APIVersion != "" && older(ping.APIVersion, minAPI) {
 			return fmt.Errorf("%w: its API is %s, %s (Docker 20.10) or newer is needed",
-				engine.ErrVersion, oneLine(ping.APIVersion), minAPI)
+				engine.ErrVersion, text.OneLine(ping.APIVersion), minAPI)
 		}
 		return err
 	})

@@ -16,6 +16,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // Variables of the docker command that the client library has no name for.
@@ -102,7 +103,7 @@ func parseHost(host, source string, loadTLS func() (*tlsFiles, error)) (Endpoint
 		if !filepath.IsAbs(rest) {
 			return bad("the host is no address: a socket's path must be absolute")
 		}
-		where.network, where.address, where.Address = "unix", rest, oneLine("unix://"+rest)
+		where.network, where.address, where.Address = "unix", rest, text.OneLine("unix://"+rest)
 		return where, nil
 	case "ssh":
 		target, err := parseSSH(host)
@@ -113,7 +114,7 @@ func parseHost(host, source string, loadTLS func() (*tlsFiles, error)) (Endpoint
 		return where, nil
 	case "tcp":
 	default:
-		return bad(fmt.Sprintf("%s:// addresses are not supported", oneLine(scheme)))
+		return bad(fmt.Sprintf("%s:// addresses are not supported", text.OneLine(scheme)))
 	}
 
 	// What is wrong with it is not quoted: it may hold a password.
@@ -136,7 +137,7 @@ func parseHost(host, source string, loadTLS func() (*tlsFiles, error)) (Endpoint
 		}
 	}
 	where.network, where.address, where.basePath = "tcp", net.JoinHostPort(name, port), u.Path
-	where.Address = oneLine("tcp://" + where.address + u.Path)
+	where.Address = text.OneLine("tcp://" + where.address + u.Path)
 	if files == nil {
 		return where, nil
 	}
@@ -177,12 +178,12 @@ func firstSocket(ctx context.Context, all []socket) (Endpoint, error) {
 			if len(passed) > 0 {
 				source += ", as " + strings.Join(passed, ", ")
 			}
-			return Endpoint{Address: oneLine("unix://" + s.path), Source: source, network: "unix", address: s.path}, nil
+			return Endpoint{Address: text.OneLine("unix://" + s.path), Source: source, network: "unix", address: s.path}, nil
 		}
 		if ctx.Err() != nil {
 			return Endpoint{}, fmt.Errorf("docker: %w", ctx.Err())
 		}
-		said := fmt.Errorf("docker: %w", explainDial("unix://"+oneLine(s.path), err))
+		said := fmt.Errorf("docker: %w", explainDial("unix://"+text.OneLine(s.path), err))
 		if first == nil {
 			first = said
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // bare is an environment in which nothing chooses an engine. It returns the
@@ -118,7 +119,7 @@ func FuzzParseHost(f *testing.F) {
 	f.Fuzz(func(t *testing.T, host string) {
 		got, err := parseHost(host, "fuzz", func() (*tlsFiles, error) { return nil, nil })
 		if err != nil {
-			if oneLine(err.Error()) != err.Error() && len(err.Error()) < 400 {
+			if text.OneLine(err.Error()) != err.Error() && len(err.Error()) < 400 {
 				t.Errorf("error %q", err)
 			}
 			return

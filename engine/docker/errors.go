@@ -10,11 +10,11 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"unicode"
 
 	"github.com/moby/moby/client"
 
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // record notes how far a call got. The client library's errors do not always
@@ -108,7 +108,7 @@ func (e *Engine) explain(ctx context.Context, r *record, notFound, err error) er
 	case r.status < 400 || errors.Is(err, client.ErrRedirect):
 		reason := fmt.Sprintf("unexpected status %d", r.status)
 		if err != nil {
-			reason = oneLine(err.Error())
+			reason = text.OneLine(err.Error())
 		}
 		return fmt.Errorf("%w: %s", engine.ErrBadAnswer, reason)
 	}
@@ -140,7 +140,7 @@ func explainDial(addr string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%w: permission denied at %s", engine.ErrPermission, addr)
 	}
-	reason := oneLine(err.Error())
+	reason := text.OneLine(err.Error())
 	if errno := syscall.Errno(0); errors.As(err, &errno) {
 		reason = errno.Error()
 	}
@@ -153,7 +153,7 @@ var (
 )
 
 func explainStatus(status int, notFound, err error) error {
-	message := oneLine(strings.TrimPrefix(err.Error(), "Error response from daemon: "))
+	message := text.OneLine(strings.TrimPrefix(err.Error(), "Error response from daemon: "))
 	if message == "" {
 		message = fmt.Sprintf("status %d without a word", status)
 	}
@@ -184,20 +184,4 @@ func statusOf(err error) int {
 		return api.status
 	}
 	return 0
-}
-
-// oneLine makes foreign text fit for a message: no control characters, not long.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || !unicode.IsGraphic(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	s = strings.Join(strings.Fields(s), " ")
-	const most = 400
-	if r := []rune(s); len(r) > most {
-		s = string(r[:most]) + "…"
-	}
-	return s
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // errInput marks what we refuse before the engine is asked.
@@ -31,14 +32,14 @@ var (
 
 func checkName(name string, notFound error) error {
 	if !nameRE.MatchString(name) {
-		return fmt.Errorf("docker: %w: %q is no name", notFound, oneLine(name))
+		return fmt.Errorf("docker: %w: %q is no name", notFound, text.OneLine(name))
 	}
 	return nil
 }
 
 func checkRef(ref string) error {
 	if !refRE.MatchString(ref) || strings.Contains(ref, "..") || strings.Contains(ref, "//") {
-		return fmt.Errorf("docker: %w: %q is no image reference", engine.ErrNoImage, oneLine(ref))
+		return fmt.Errorf("docker: %w: %q is no image reference", engine.ErrNoImage, text.OneLine(ref))
 	}
 	return nil
 }
@@ -46,7 +47,7 @@ func checkRef(ref string) error {
 // checkID looks at an ID the engine gave us; it goes back into paths.
 func checkID(id string) error {
 	if !idRE.MatchString(id) {
-		return fmt.Errorf("%w: %q is no ID", engine.ErrBadAnswer, oneLine(id))
+		return fmt.Errorf("%w: %q is no ID", engine.ErrBadAnswer, text.OneLine(id))
 	}
 	return nil
 }

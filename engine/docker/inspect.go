@@ -10,6 +10,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // Inspect returns a container's state and settings.
@@ -38,7 +39,7 @@ func (e *Engine) Inspect(ctx context.Context, id string) (engine.State, error) {
 		Running:   in.State.Running,
 		ExitCode:  in.State.ExitCode,
 		OOMKilled: in.State.OOMKilled,
-		Error:     oneLine(in.State.Error),
+		Error:     text.OneLine(in.State.Error),
 		Declared:  declared(in, e.podman),
 		Other:     others(in),
 	}
@@ -50,7 +51,7 @@ func (e *Engine) Inspect(ctx context.Context, id string) (engine.State, error) {
 	}
 	if w, ok := e.warnings.Load(in.ID); ok {
 		for _, warning := range w.([]string) {
-			out.Other = append(out.Other, "engine warned: "+oneLine(warning))
+			out.Other = append(out.Other, "engine warned: "+text.OneLine(warning))
 		}
 	}
 	slices.Sort(out.Other)

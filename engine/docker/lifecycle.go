@@ -13,6 +13,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // Start starts a created container.
@@ -50,7 +51,7 @@ func (e *Engine) Wait(ctx context.Context, id string) (int, error) {
 		case r := <-w.Result:
 			code = r.StatusCode
 			if r.Error != nil && r.Error.Message != "" {
-				return fmt.Errorf("%w: %s", errWait, oneLine(r.Error.Message))
+				return fmt.Errorf("%w: %s", errWait, text.OneLine(r.Error.Message))
 			}
 			return nil
 		case err := <-w.Error:

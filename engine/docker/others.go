@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/moby/moby/api/types/container"
+
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // What every engine hides from a container, or shows it read-only, unless it is
@@ -21,7 +23,7 @@ var (
 func others(in container.InspectResponse) []string {
 	host := in.HostConfig
 	var out []string
-	add := func(format string, args ...any) { out = append(out, oneLine(fmt.Sprintf(format, args...))) }
+	add := func(format string, args ...any) { out = append(out, text.OneLine(fmt.Sprintf(format, args...))) }
 	each := func(name string, values []string) {
 		for _, v := range values {
 			add("%s=%s", name, v)

@@ -14,6 +14,7 @@ import (
 	"github.com/moby/moby/api/types/mount"
 
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/internal/text"
 	"github.com/tightship-dev/tightship/spec"
 )
 
@@ -88,7 +89,7 @@ func podmanSuid(c spec.Container, host *container.HostConfig) error {
 			continue
 		}
 		if m.Kind != spec.Volume || strings.Contains(m.Target, ":") {
-			return fmt.Errorf("%w: suid at %s: Podman takes it for volumes, in a place without a colon", errInput, oneLine(m.Target))
+			return fmt.Errorf("%w: suid at %s: Podman takes it for volumes, in a place without a colon", errInput, text.OneLine(m.Target))
 		}
 		mode := "rw"
 		if m.ReadOnly {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tightship-dev/tightship/internal/text"
 	"github.com/tightship-dev/tightship/spec"
 )
 
@@ -76,7 +77,7 @@ func splitTar(content io.Reader, dirs []string) ([]*part, error) {
 			}
 		}
 		if h.Typeflag == tar.TypeLink {
-			return nil, fmt.Errorf("%w: a hard link, %s, for Podman", errInput, oneLine(h.Name))
+			return nil, fmt.Errorf("%w: a hard link, %s, for Podman", errInput, text.OneLine(h.Name))
 		}
 		i := slices.IndexFunc(parts, func(p *part) bool { return p.dir == dir })
 		if i < 0 {

@@ -113,7 +113,7 @@ func (d *sshDialer) said() string {
 	if d.latest == nil {
 		return ""
 	}
-	return d.latest.stderr.String()
+	return d.latest.said()
 }
 
 // close ends every ssh, also those of streams, and returns when they are gone.

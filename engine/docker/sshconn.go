@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // sshPatience is how long an ssh that was told to end may take to do so.
@@ -23,7 +25,7 @@ type sshConn struct {
 	cmd    *exec.Cmd
 	stdin  *os.File
 	stdout *os.File
-	stderr tail
+	stderr text.Tail
 	done   chan struct{} // closed when the process is reaped
 	closed atomic.Bool
 	once   sync.Once
@@ -42,7 +44,7 @@ func startSSH(target sshTarget, gone func(*sshConn)) (*sshConn, error) {
 		return nil, err
 	}
 	defer theirOut.Close()
-	c := &sshConn{target: target, cmd: exec.Command("ssh", target.args()...), stdin: stdin, stdout: stdout, done: make(chan struct{})}
+	c := &sshConn{target: target, cmd: exec.Command("ssh", target.args()...), stdin: stdin, stdout: stdout, done: make(chan struct{}), stderr: text.Tail{Most: 4096}}
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = theirIn, theirOut, &c.stderr
 	c.cmd.SysProcAttr = sshProcess()
 	// Something that ssh started may keep stderr open.
@@ -67,13 +69,13 @@ func (c *sshConn) Read(p []byte) (int, error) {
 	}
 	if !c.ends() {
 		c.Close()
-		return 0, &sshError{c.target, -1, c.stderr.String()}
+		return 0, &sshError{c.target, -1, c.said()}
 	}
 	if c.closed.Load() {
 		return 0, net.ErrClosed
 	}
 	if code := c.cmd.ProcessState.ExitCode(); code != 0 {
-		return 0, &sshError{c.target, code, c.stderr.String()}
+		return 0, &sshError{c.target, code, c.said()}
 	}
 	return 0, io.EOF
 }
@@ -82,7 +84,7 @@ func (c *sshConn) Read(p []byte) (int, error) {
 func (c *sshConn) Write(p []byte) (int, error) {
 	n, err := c.stdin.Write(p)
 	if errors.Is(err, syscall.EPIPE) && c.ends() && !c.closed.Load() {
-		err = &sshError{c.target, c.cmd.ProcessState.ExitCode(), c.stderr.String()}
+		err = &sshError{c.target, c.cmd.ProcessState.ExitCode(), c.said()}
 	}
 	return n, c.asNet(err)
 }
@@ -136,29 +138,12 @@ type sshAddr struct{}
 func (sshAddr) Network() string { return "ssh" }
 func (sshAddr) String() string  { return "ssh" }
 
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu  sync.Mutex
-	buf []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	const most = 4096
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf = append(t.buf, p[max(0, len(p)-most):]...)
-	t.buf = t.buf[max(0, len(t.buf)-most):]
-	return len(p), nil
-}
-
-// String is all of it in one line without control characters.
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// said is what ssh wrote to stderr, in one line without control characters.
+func (c *sshConn) said() string {
 	var said []string
-	for line := range strings.Lines(strings.ToValidUTF8(string(t.buf), "?")) {
+	for line := range strings.Lines(c.stderr.String()) {
 		// The banners that ssh draws around its warnings say nothing.
-		if line = strings.Trim(oneLine(line), "@ "); line != "" {
+		if line = strings.Trim(text.OneLine(line), "@ "); line != "" {
 			said = append(said, line)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // sshTarget is an ssh:// address: who, where, and the engine's socket there.
@@ -54,7 +56,7 @@ func (t sshTarget) String() string {
 	if t.user != "" {
 		host = t.user + "@" + host
 	}
-	return oneLine("ssh://" + host + t.socket)
+	return text.OneLine("ssh://" + host + t.socket)
 }
 
 // args is ssh's command line. The user's own configuration holds, but for what

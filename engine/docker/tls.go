@@ -13,6 +13,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // tlsFiles is a directory with ca.pem, cert.pem and key.pem. The client's
@@ -44,7 +45,7 @@ func tlsOfContext(dir string, skipVerify bool) (*tlsFiles, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
 		}
-		return nil, fmt.Errorf("docker: TLS: %s cannot be read: %s", oneLine(dir), plain(err))
+		return nil, fmt.Errorf("docker: TLS: %s cannot be read: %s", text.OneLine(dir), plain(err))
 	}
 	return &tlsFiles{dir: dir, verify: !skipVerify, systemCA: true}, nil
 }
@@ -52,7 +53,7 @@ func tlsOfContext(dir string, skipVerify bool) (*tlsFiles, error) {
 // config reads the files; server is the name that its certificate must have.
 func (f *tlsFiles) config(server string) (*tls.Config, error) {
 	bad := func(name, why, hint string) (*tls.Config, error) {
-		return nil, hintedf(hint, "docker: %w: TLS: %s %s", engine.ErrUnreachable, oneLine(filepath.Join(f.dir, name)), why)
+		return nil, hintedf(hint, "docker: %w: TLS: %s %s", engine.ErrUnreachable, text.OneLine(filepath.Join(f.dir, name)), why)
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: server, InsecureSkipVerify: !f.verify}
 
@@ -86,7 +87,7 @@ func (f *tlsFiles) config(server string) (*tls.Config, error) {
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return bad("cert.pem", "and key.pem are no pair: "+oneLine(err.Error()), "the key must be the certificate's, in PEM and without a passphrase")
+		return bad("cert.pem", "and key.pem are no pair: "+text.OneLine(err.Error()), "the key must be the certificate's, in PEM and without a passphrase")
 	}
 	config.Certificates = []tls.Certificate{pair}
 	return config, nil
@@ -105,7 +106,7 @@ func explainTLS(where Endpoint, err error) error {
 	say := func(sentinel error, what, hint string) error {
 		return hintedf(hint, "%w: %s: %s", sentinel, where.Address, what)
 	}
-	from := oneLine(where.tlsFrom)
+	from := text.OneLine(where.tlsFrom)
 	switch {
 	case where.tls == nil:
 		return nil
@@ -113,18 +114,18 @@ func explainTLS(where Endpoint, err error) error {
 		return say(engine.ErrUnreachable, "its certificate is signed by an unknown authority",
 			"ca.pem in "+from+" must hold the authority that signed the engine's certificate")
 	case errors.As(err, &name):
-		return say(engine.ErrUnreachable, oneLine(name.Error()),
+		return say(engine.ErrUnreachable, text.OneLine(name.Error()),
 			"use a name that the engine's certificate has, or give the engine a certificate for this one")
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return say(engine.ErrUnreachable, "its certificate is not valid now: "+oneLine(invalid.Detail),
+		return say(engine.ErrUnreachable, "its certificate is not valid now: "+text.OneLine(invalid.Detail),
 			"renew the engine's certificate, and see whether the clocks here and there are right")
 	case errors.As(err, &invalid):
-		return say(engine.ErrUnreachable, "its certificate is not valid: "+oneLine(invalid.Error()), "give the engine a certificate for servers")
+		return say(engine.ErrUnreachable, "its certificate is not valid: "+text.OneLine(invalid.Error()), "give the engine a certificate for servers")
 	case errors.As(err, &notTLS):
 		return say(engine.ErrUnreachable, "it speaks no TLS",
 			"use the engine's TLS port, usually 2376; unset DOCKER_TLS_VERIFY only if nobody else can reach that network")
 	case rejectedByPeer(err, &rejected):
-		return say(engine.ErrPermission, "it refuses our certificate: "+oneLine(rejected.Err.Error()),
+		return say(engine.ErrPermission, "it refuses our certificate: "+text.OneLine(rejected.Err.Error()),
 			"cert.pem in "+from+" must be signed by the authority that the engine trusts (its --tlscacert), and be valid now")
 	}
 	return nil

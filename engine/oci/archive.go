@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // maxManifest bounds what is read of an image before its layers.
@@ -75,11 +76,11 @@ func openArchive(rest string) (source, error) {
 		tag = &t
 	case len(manifest) != 1:
 		return source{}, hinted{fmt.Errorf("%w: %s holds %d images", engine.ErrNoImage, path, len(manifest)),
-			fmt.Sprintf("name one: docker-archive:%s:REF, of %s", path, oneLine(strings.Join(tags, ", ")))}
+			fmt.Sprintf("name one: docker-archive:%s:REF, of %s", path, text.OneLine(strings.Join(tags, ", ")))}
 	}
 	img, err := tarball.Image(open, tag)
 	if err != nil {
-		return source{}, hinted{fmt.Errorf("%w: %s: %s", engine.ErrNoImage, path, oneLine(err.Error())), "it holds " + oneLine(strings.Join(tags, ", "))}
+		return source{}, hinted{fmt.Errorf("%w: %s: %s", engine.ErrNoImage, path, text.OneLine(err.Error())), "it holds " + text.OneLine(strings.Join(tags, ", "))}
 	}
 	return source{image: img}, nil
 }
@@ -183,7 +184,7 @@ func choose(dir string, index v1.ImageIndex, tag string, depth int) (v1.Descript
 	}
 	if len(fit) != 1 {
 		return v1.Descriptor{}, hinted{fmt.Errorf("%w: %s has %d images for linux/%s", engine.ErrNoImage, dir, len(fit), goruntime.GOARCH),
-			fmt.Sprintf("name one: oci:%s:TAG, of [%s]", dir, oneLine(strings.Join(names, ", ")))}
+			fmt.Sprintf("name one: oci:%s:TAG, of [%s]", dir, text.OneLine(strings.Join(names, ", ")))}
 	}
 	if _, err := blob(dir, fit[0].Digest); err != nil {
 		return v1.Descriptor{}, err

@@ -9,6 +9,8 @@ import (
 
 	"github.com/moby/sys/capability"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // defaultCaps are the capabilities of a container that asks for no others:
@@ -36,7 +38,7 @@ func boundingSet(add, drop []string) ([]string, error) {
 		for _, n := range names {
 			n = strings.TrimPrefix(strings.ToUpper(n), capPrefix)
 			if n != "ALL" && !slices.Contains(all, n) {
-				return nil, fmt.Errorf("%w: capability %q, which this kernel does not have", ErrInput, oneLine(n))
+				return nil, fmt.Errorf("%w: capability %q, which this kernel does not have", ErrInput, text.OneLine(n))
 			}
 			out = append(out, n)
 		}

@@ -16,6 +16,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // copyBudget bounds what CopyTo accepts.
@@ -54,7 +55,7 @@ func (e *Engine) CopyTo(ctx context.Context, id string, r io.Reader) error {
 		}
 		data, rest := e.volumeOf(bundle.Mounts, path.Clean("/"+h.Name))
 		if data == "" {
-			return fmt.Errorf("oci: copy: %w: %s is in no volume of the container", ErrInput, oneLine(h.Name))
+			return fmt.Errorf("oci: copy: %w: %s is in no volume of the container", ErrInput, text.OneLine(h.Name))
 		}
 		u := open[data]
 		if u == nil {
@@ -117,7 +118,7 @@ func (r reader) Read(p []byte) (int, error) {
 // CreateVolume makes an empty volume, or finds the one of that name.
 func (e *Engine) CreateVolume(ctx context.Context, name string, labels map[string]string) error {
 	if !validName.MatchString(name) {
-		return fmt.Errorf("oci: create volume: %w: the name %q", ErrInput, oneLine(name))
+		return fmt.Errorf("oci: create volume: %w: the name %q", ErrInput, text.OneLine(name))
 	}
 	g, err := e.store.stage()
 	if err != nil {
@@ -140,7 +141,7 @@ func (e *Engine) CreateVolume(ctx context.Context, name string, labels map[strin
 // container mounts stays.
 func (e *Engine) RemoveVolume(ctx context.Context, name string) error {
 	if !validName.MatchString(name) {
-		return fmt.Errorf("oci: remove volume: %w: the name %q", ErrInput, oneLine(name))
+		return fmt.Errorf("oci: remove volume: %w: the name %q", ErrInput, text.OneLine(name))
 	}
 	all, err := e.List(ctx, "")
 	if err != nil {
@@ -157,7 +158,7 @@ func (e *Engine) RemoveVolume(ctx context.Context, name string) error {
 		}
 		for _, m := range bundle.Mounts {
 			if m.Source == data {
-				return fmt.Errorf("oci: remove volume: %s is in use by container %s", name, oneLine(r.Name))
+				return fmt.Errorf("oci: remove volume: %s is in use by container %s", name, text.OneLine(r.Name))
 			}
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/tightship-dev/tightship/internal/text"
 	"github.com/tightship-dev/tightship/spec"
 )
 
@@ -40,7 +41,7 @@ func (e *Engine) Create(ctx context.Context, name string, c spec.Container) (str
 
 func (e *Engine) create(ctx context.Context, name string, c spec.Container) (string, error) {
 	if !validName.MatchString(name) {
-		return "", fmt.Errorf("%w: the name %q", ErrInput, oneLine(name))
+		return "", fmt.Errorf("%w: the name %q", ErrInput, text.OneLine(name))
 	}
 	rt, err := e.runtime(c.Runtime)
 	if err != nil {
@@ -168,7 +169,7 @@ func (e *Engine) bundle(r *record, c spec.Container, img *rootImage, dir string)
 func mountPoints(img *rootImage, mounts []specs.Mount) error {
 	for _, m := range mounts {
 		if m.Type == "bind" && strings.HasPrefix(img.id, "dir:") && !img.has(m.Destination) {
-			return hinted{fmt.Errorf("%w: the image %s has nothing at %s to mount over, and an image is not written to", ErrInput, img.id, oneLine(m.Destination)),
+			return hinted{fmt.Errorf("%w: the image %s has nothing at %s to mount over, and an image is not written to", ErrInput, img.id, text.OneLine(m.Destination)),
 				"make it there, or use an image that is unpacked (oci:, docker-archive:)"}
 		}
 	}
@@ -230,10 +231,10 @@ func (e *Engine) namespaces(c spec.Container) ([]specs.LinuxNamespace, error) {
 			all = append(all, specs.LinuxNamespace{Type: n.kind})
 		case n.mode == "host":
 		case n.what == "network":
-			return nil, hinted{fmt.Errorf("%w: network %q: without a daemon there is only none and host", ErrInput, oneLine(n.mode)),
+			return nil, hinted{fmt.Errorf("%w: network %q: without a daemon there is only none and host", ErrInput, text.OneLine(n.mode)),
 				"say `network: none` in the policy, or use --engine docker"}
 		default:
-			return nil, fmt.Errorf("%w: %s namespace %q", ErrInput, n.what, oneLine(n.mode))
+			return nil, fmt.Errorf("%w: %s namespace %q", ErrInput, n.what, text.OneLine(n.mode))
 		}
 	}
 	if _, err := os.Stat("/proc/self/ns/cgroup"); err != nil {
@@ -277,7 +278,7 @@ func (e *Engine) devices(s *specs.Spec, paths []string) error {
 	for _, p := range paths {
 		var st unix.Stat_t
 		if err := unix.Stat(p, &st); err != nil {
-			return fmt.Errorf("device %s: %w", oneLine(p), err)
+			return fmt.Errorf("device %s: %w", text.OneLine(p), err)
 		}
 		kind := ""
 		switch st.Mode & unix.S_IFMT {
@@ -287,7 +288,7 @@ func (e *Engine) devices(s *specs.Spec, paths []string) error {
 			kind = "b"
 		}
 		if kind == "" || !e.root {
-			return fmt.Errorf("%w: device %q", ErrInput, oneLine(p))
+			return fmt.Errorf("%w: device %q", ErrInput, text.OneLine(p))
 		}
 		major, minor := int64(unix.Major(st.Rdev)), int64(unix.Minor(st.Rdev))
 		mode := fs.FileMode(st.Mode & 0o777)

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // rootImage is an image that is ready to run from.
@@ -78,7 +79,7 @@ func (e *Engine) resolve(ctx context.Context, ref string) (*rootImage, error) {
 		}
 		return img, err
 	}
-	return nil, hinted{fmt.Errorf("%w: %q", engine.ErrNoImage, oneLine(ref)),
+	return nil, hinted{fmt.Errorf("%w: %q", engine.ErrNoImage, text.OneLine(ref)),
 		"without a daemon an image is dir:PATH, oci:PATH[:TAG] or docker-archive:PATH[:REF] (`docker save`), or --rootfs host"}
 }
 
@@ -181,7 +182,7 @@ func (e *Engine) unpackImage(ctx context.Context, src source, digest string) err
 	info := imageInfo{ID: "sha256:" + digest, Digest: "sha256:" + digest, OS: config.OS, Arch: config.Architecture, Config: config.Config}
 	if info.Notes, err = e.flatten(ctx, layers, config.RootFS.DiffIDs, filepath.Join(g.path, "rootfs")); err == nil {
 		for v := range config.Config.Volumes {
-			info.Notes = append(info.Notes, "image-volume-not-made="+oneLine(v))
+			info.Notes = append(info.Notes, "image-volume-not-made="+text.OneLine(v))
 		}
 		slices.Sort(info.Notes)
 		err = writeJSON(filepath.Join(g.path, "image.json"), info)
@@ -240,7 +241,7 @@ func unpackLayer(ctx context.Context, u *unpacker, layer v1.Layer, diff v1.Hash)
 		return fmt.Errorf("%w: there is something after its end", errHostile)
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); diff.Algorithm != "sha256" || got != diff.Hex {
-		return fmt.Errorf("%w: its digest is sha256:%s, and the image names %s", errHostile, got, oneLine(diff.String()))
+		return fmt.Errorf("%w: its digest is sha256:%s, and the image names %s", errHostile, got, text.OneLine(diff.String()))
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // Inspect says how a container is and what the runtime was told. Whether a
@@ -125,7 +126,7 @@ func (e *Engine) Kill(ctx context.Context, id, signal string) error {
 		return err
 	}
 	if !signalName.MatchString(signal) {
-		return fmt.Errorf("oci: kill: %w: signal %q", ErrInput, oneLine(signal))
+		return fmt.Errorf("oci: kill: %w: signal %q", ErrInput, text.OneLine(signal))
 	}
 	if _, err := e.call(ctx, r, "kill", r.ID, signal); err != nil {
 		return fmt.Errorf("oci: kill: %w", err)

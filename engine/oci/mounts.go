@@ -14,6 +14,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/tightship-dev/tightship/internal/text"
 	"github.com/tightship-dev/tightship/spec"
 )
 
@@ -51,7 +52,7 @@ func (e *Engine) mounts(c spec.Container, own []specs.Mount) ([]specs.Mount, err
 	for _, target := range slices.Sorted(maps.Keys(c.Tmpfs)) {
 		t := c.Tmpfs[target]
 		if !path.IsAbs(target) || t.Size < 0 || t.Mode > 0o7777 {
-			return nil, fmt.Errorf("%w: tmpfs %s: size %d, mode %o", ErrInput, oneLine(target), t.Size, t.Mode)
+			return nil, fmt.Errorf("%w: tmpfs %s: size %d, mode %o", ErrInput, text.OneLine(target), t.Size, t.Mode)
 		}
 		asked = append(asked, specs.Mount{Destination: path.Clean(target), Type: "tmpfs", Source: "tmpfs", Options: tmpfsOptions(t)})
 	}
@@ -61,13 +62,13 @@ func (e *Engine) mounts(c spec.Container, own []specs.Mount) ([]specs.Mount, err
 			return nil, err
 		}
 		if !path.IsAbs(m.Target) || path.Clean(m.Target) == "/" {
-			return nil, fmt.Errorf("%w: a mount at %q", ErrInput, oneLine(m.Target))
+			return nil, fmt.Errorf("%w: a mount at %q", ErrInput, text.OneLine(m.Target))
 		}
 		options := []string{"rbind", "rprivate", "rw"}
 		if m.ReadOnly {
 			options[2] = "ro"
 		} else if m.Kind == spec.Bind && !e.root {
-			return nil, hinted{fmt.Errorf("%w: %s writable inside: an ordinary user's container has users that this machine does not know", ErrInput, oneLine(m.Source)),
+			return nil, hinted{fmt.Errorf("%w: %s writable inside: an ordinary user's container has users that this machine does not know", ErrInput, text.OneLine(m.Source)),
 				"mount it read-only, or run as root"}
 		}
 		asked = append(asked, specs.Mount{Destination: path.Clean(m.Target), Type: "bind", Source: source, Options: options})
@@ -75,7 +76,7 @@ func (e *Engine) mounts(c spec.Container, own []specs.Mount) ([]specs.Mount, err
 	slices.SortStableFunc(asked, func(a, b specs.Mount) int { return cmp.Compare(a.Destination, b.Destination) })
 	for i := 1; i < len(asked); i++ {
 		if asked[i].Destination == asked[i-1].Destination {
-			return nil, fmt.Errorf("%w: two mounts at %s", ErrInput, oneLine(asked[i].Destination))
+			return nil, fmt.Errorf("%w: two mounts at %s", ErrInput, text.OneLine(asked[i].Destination))
 		}
 	}
 	all := append(own, defaultMounts(c.ShmSize)...)
@@ -90,7 +91,7 @@ func (e *Engine) source(m spec.Mount) (string, error) {
 	switch m.Kind {
 	case spec.Volume:
 		if !validName.MatchString(m.Source) {
-			return "", fmt.Errorf("%w: a volume named %q", ErrInput, oneLine(m.Source))
+			return "", fmt.Errorf("%w: a volume named %q", ErrInput, text.OneLine(m.Source))
 		}
 		if _, err := os.Lstat(e.store.volumeRecord(m.Source)); err != nil {
 			return "", fmt.Errorf("%w: there is no volume %s", ErrInput, m.Source)
@@ -98,14 +99,14 @@ func (e *Engine) source(m spec.Mount) (string, error) {
 		return e.store.volumeData(m.Source), nil
 	case spec.Bind:
 		if !filepath.IsAbs(m.Source) {
-			return "", fmt.Errorf("%w: bind mount of %q, no absolute path", ErrInput, oneLine(m.Source))
+			return "", fmt.Errorf("%w: bind mount of %q, no absolute path", ErrInput, text.OneLine(m.Source))
 		}
 		if _, err := os.Stat(m.Source); err != nil {
 			return "", fmt.Errorf("bind mount: %w", err)
 		}
 		return filepath.Clean(m.Source), nil
 	}
-	return "", fmt.Errorf("%w: mount of kind %q", ErrInput, oneLine(string(m.Kind)))
+	return "", fmt.Errorf("%w: mount of kind %q", ErrInput, text.OneLine(string(m.Kind)))
 }
 
 // stickyMode is the mode of a tmpfs that spec.Tmpfs.Mode 0 stands for.

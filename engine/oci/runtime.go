@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // known is the runtimes we drive, in the order in which a default is chosen.
@@ -149,7 +150,7 @@ func (r ociRuntime) version(ctx context.Context) (string, error) {
 	}
 	line, _, _ := strings.Cut(string(out), "\n")
 	line = strings.TrimPrefix(line, r.name+" version ")
-	return oneLine(r.name + " " + line), nil
+	return text.OneLine(r.name + " " + line), nil
 }
 
 // runtimeError is a runtime's own complaint.
@@ -177,7 +178,7 @@ func (e *Engine) state(ctx context.Context, r record) (state, error) {
 	}
 	var s state
 	if err := json.Unmarshal(out, &s); err != nil || s.Status == "" {
-		return state{}, fmt.Errorf("oci: %w: %s state says %s", engine.ErrBadAnswer, r.Runtime, oneLine(string(out)))
+		return state{}, fmt.Errorf("oci: %w: %s state says %s", engine.ErrBadAnswer, r.Runtime, text.OneLine(string(out)))
 	}
 	return s, nil
 }
@@ -219,5 +220,5 @@ func lastError(out []byte, err error) string {
 	if message == "" && err != nil {
 		message = err.Error()
 	}
-	return oneLine(message)
+	return text.OneLine(message)
 }

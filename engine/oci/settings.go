@@ -12,6 +12,7 @@ import (
 	"github.com/moby/sys/user"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/tightship-dev/tightship/internal/text"
 	"github.com/tightship-dev/tightship/spec"
 )
 
@@ -40,7 +41,7 @@ func rlimits(asked map[string]int64) ([]specs.POSIXRlimit, error) {
 	for _, name := range slices.Sorted(maps.Keys(asked)) {
 		value := asked[name]
 		if !slices.Contains(knownRlimits, name) || value < spec.Unlimited {
-			return nil, fmt.Errorf("%w: ulimit %s=%d", ErrInput, oneLine(name), value)
+			return nil, fmt.Errorf("%w: ulimit %s=%d", ErrInput, text.OneLine(name), value)
 		}
 		// -1 is the kernel's word for unlimited too: all bits set.
 		out = append(out, specs.POSIXRlimit{Type: "RLIMIT_" + strings.ToUpper(name), Soft: uint64(value), Hard: uint64(value)})
@@ -53,7 +54,7 @@ func (img *rootImage) lookUp(who string, groups []string) (specs.User, error) {
 	passwd, group := img.etc("passwd"), img.etc("group")
 	u, err := user.GetExecUser(who, &user.ExecUser{}, strings.NewReader(passwd), strings.NewReader(group))
 	if err != nil {
-		return specs.User{}, fmt.Errorf("%w: user %q: %w", ErrInput, oneLine(who), err)
+		return specs.User{}, fmt.Errorf("%w: user %q: %w", ErrInput, text.OneLine(who), err)
 	}
 	more, err := user.GetAdditionalGroups(groups, strings.NewReader(group))
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // store is the state directory.
@@ -103,7 +104,7 @@ func idOf(name string) string {
 func (s store) find(id string) (record, error) {
 	if !validID.MatchString(id) {
 		if !validName.MatchString(id) {
-			return record{}, fmt.Errorf("oci: %w: %q", engine.ErrNoContainer, oneLine(id))
+			return record{}, fmt.Errorf("oci: %w: %q", engine.ErrNoContainer, text.OneLine(id))
 		}
 		id = idOf(id)
 	}
@@ -113,7 +114,7 @@ func (s store) find(id string) (record, error) {
 		return r, fmt.Errorf("oci: %w: %s", engine.ErrNoContainer, id)
 	}
 	if err == nil && r.ID != id {
-		err = fmt.Errorf("the record is of %q", oneLine(r.ID))
+		err = fmt.Errorf("the record is of %q", text.OneLine(r.ID))
 	}
 	if err != nil {
 		return r, fmt.Errorf("oci: %w: container %s: %w", engine.ErrBadAnswer, id, err)

@@ -4,25 +4,7 @@ package oci
 
 import (
 	"bytes"
-	"strings"
-	"unicode"
 )
-
-// oneLine makes foreign text fit for a message: no control characters, not long.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || !unicode.IsGraphic(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	s = strings.Join(strings.Fields(s), " ")
-	const most = 400
-	if r := []rune(s); len(r) > most {
-		s = string(r[:most]) + "…"
-	}
-	return s
-}
 
 // limited keeps the first bytes of what is written to it.
 type limited struct {

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tightship-dev/tightship/internal/text"
 )
 
 // budget bounds what unpacking may take, over all layers of an image.
@@ -81,13 +83,13 @@ func (u *unpacker) entry(h *tar.Header, r io.Reader) error {
 	}
 	dir, base := path.Split(name)
 	if err := u.enter(dir); err != nil {
-		return fmt.Errorf("%s: %w", oneLine(h.Name), err)
+		return fmt.Errorf("%s: %w", text.OneLine(h.Name), err)
 	}
 	if u.layer && strings.HasPrefix(base, ".wh.") {
 		return u.whiteout(base)
 	}
 	if err := u.put(base, h, r); err != nil {
-		return fmt.Errorf("%s: %w", oneLine(h.Name), err)
+		return fmt.Errorf("%s: %w", text.OneLine(h.Name), err)
 	}
 	if u.layer {
 		// What is above has something of this layer, then.
@@ -142,7 +144,7 @@ func (u *unpacker) resolve(dir string) (string, error) {
 			return "", err
 		case info.Mode()&fs.ModeSymlink == 0:
 			if !info.IsDir() {
-				return "", fmt.Errorf("%w: %s is no directory", errHostile, oneLine(p))
+				return "", fmt.Errorf("%w: %s is no directory", errHostile, text.OneLine(p))
 			}
 			at = p
 			continue
