@@ -105,10 +105,11 @@ func Headline(r Result) string {
 	return word + ": " + meaning
 }
 
-// Total says what a report comes to: the headline of its one result, or how many
-// of several were proven.
-func Total(r Report) string {
-	if len(r.Results) == 1 {
+// Total says what a report comes to of the asked number of subjects: the headline
+// of the one result, or how many of several were proven. What has no result could
+// not be verified.
+func Total(r Report, asked int) string {
+	if asked == 1 && len(r.Results) == 1 {
 		return Headline(r.Results[0])
 	}
 	n := map[string]int{}
@@ -121,7 +122,10 @@ func Total(r Report) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n[word], word))
 		}
 	}
-	return fmt.Sprintf("%d subjects: %s", len(r.Results), strings.Join(parts, ", "))
+	if missing := asked - len(r.Results); missing > 0 {
+		parts = append(parts, fmt.Sprintf("%d could not be verified", missing))
+	}
+	return fmt.Sprintf("%d subjects: %s", asked, strings.Join(parts, ", "))
 }
 
 // Outcome is the verdict of a summary: "proven", "failed" or "inconclusive".

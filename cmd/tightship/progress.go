@@ -73,10 +73,7 @@ func (u *ui) machine(format string, r report.Report) {
 
 // total closes a report on several subjects.
 func (u *ui) total(out outputs, r report.Report, asked int) {
-	line := report.Total(r)
-	if missing := asked - len(r.Results); missing > 0 {
-		line += fmt.Sprintf(", %d could not be verified", missing)
-	}
+	line := report.Total(r, asked)
 	if out.stdout == "text" {
 		_, _ = fmt.Fprintf(u.out, "\n%s\n", line)
 		return

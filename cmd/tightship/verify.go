@@ -223,7 +223,7 @@ func (a *app) deliver(out outputs, show func(report.Report), r report.Report) er
 	for _, s := range out.files {
 		if err := s.write(r); err != nil {
 			lost = true
-			a.ui.error(withHint(fmt.Errorf("cannot write %s: %w", s.name, cause(err)), "the verification itself ended; its verdict is: %s", report.Total(r)))
+			a.ui.error(withHint(fmt.Errorf("cannot write %s: %w", s.name, cause(err)), "the verification itself ended; its verdict is: %s", report.Total(r, max(len(r.Results), 1))))
 		}
 	}
 	shown := out.stdout == "text" && a.ui.out.err == nil
