@@ -103,6 +103,7 @@ func copied(c spec.Container, podman bool) ([]byte, error) {
 		return nil, err
 	}
 	was := declared(in, podman)
+	was.Network = networkMode(in.HostConfig) // what is in the record, whatever it is connected to
 	if err := copyConfig(raw.Config, config, was, c); err != nil {
 		return nil, err
 	}
@@ -233,6 +234,11 @@ func copyMounts(o object, host *container.HostConfig, was, c spec.Container) err
 		return err
 	}
 	tmpfs := map[string]string{}
+	for target, options := range host.Tmpfs {
+		if host.ReadonlyRootfs && readOnly(options) {
+			tmpfs[path.Clean(target)] = options // nothing can be written there, but it hides what is below
+		}
+	}
 	given := tmpfsGiven(host)
 	for target, t := range c.Tmpfs {
 		options, ok := given[target]

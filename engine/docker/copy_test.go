@@ -158,3 +158,22 @@ func TestCopiedRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A copy has the network that its original was connected to, whatever the
+// record's mode says, and the read-only tmpfs for which our settings have no word.
+func TestCopiedFromConnected(t *testing.T) {
+	record := json.RawMessage(`{"Config": {}, "HostConfig": {"NetworkMode": "none", "ReadonlyRootfs": true, "Tmpfs": {"/opt/": "ro,size=1m"}}, "NetworkSettings": {"Networks": {"bridge": {}}}}`)
+	var in container.InspectResponse
+	if err := json.Unmarshal(record, &in); err != nil {
+		t.Fatal(err)
+	}
+	c := declared(in, false)
+	c.Record, c.Entrypoint = record, []string{"/guest"}
+	_, host := request(t, c)
+	if host["NetworkMode"] != "bridge" {
+		t.Errorf("network mode %v", host["NetworkMode"])
+	}
+	if diff := cmp.Diff(map[string]any{"/opt": "ro,size=1m"}, host["Tmpfs"]); diff != "" {
+		t.Error(diff)
+	}
+}
