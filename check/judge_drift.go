@@ -17,7 +17,7 @@ import (
 // differences collects what sets a container apart from its twin.
 type differences struct {
 	looser, tighter []string
-	unread          string // why nothing could be compared
+	unread          string // why something could not be compared
 }
 
 func (d *differences) add(looser bool, format string, args ...any) {
@@ -52,10 +52,10 @@ func (in *Input) drift(wanted string, compare func(d *differences, original, twi
 	compare(&d, o.Kernel, twin.Process)
 	a.kernel = fmt.Sprintf("process %d against the twin's %d", o.Kernel.PID, twin.Process.PID)
 	switch {
-	case d.unread != "":
-		return a.unmeasured(d.unread)
 	case len(d.looser) > 0:
 		return a.decide(off, Kernel, strings.Join(slices.Concat(d.looser, d.tighter), "; "), "the running container differs: "+few(d.looser))
+	case d.unread != "":
+		return a.unmeasured(d.unread)
 	case len(d.tighter) > 0:
 		return a.decide(on, Kernel, strings.Join(d.tighter, "; "), "no looser than the twin, and tighter: "+few(d.tighter))
 	}
@@ -185,9 +185,14 @@ func judgeDriftPrivileges(in *Input) Result {
 
 func judgeDriftLimits(in *Input) Result {
 	return in.drift("the twin's limits", func(d *differences, o, t *kernel.State) {
-		// Negative is no limit; what could not be read of either says nothing.
+		// Negative is no limit. What this host cannot say of either says nothing;
+		// what it says of the twin alone is a process outside its own cgroup.
 		bound := func(name string, o, t int64, text func(int64) string) {
-			if o == t || o == kernel.NotKnown || t == kernel.NotKnown {
+			switch {
+			case o == t, t == kernel.NotKnown:
+				return
+			case o == kernel.NotKnown:
+				d.unread = "the container's limit on " + name + " cannot be read, and the twin's can"
 				return
 			}
 			say := func(n int64) string { return onOff(n < 0, "unlimited", text(n)) }
@@ -221,20 +226,18 @@ var guarded = []string{"ro", "nosuid", "nodev", "noexec"}
 
 func judgeDriftMounts(in *Input) Result {
 	return in.drift("the twin's mounts", func(d *differences, o, t *kernel.State) {
-		apart := map[string]bool{}
-		for _, c := range []spec.Container{in.Original.Declared, in.Twins[Main].Copied} {
-			for _, m := range c.Mounts {
-				if m.Kind == spec.Volume || !m.ReadOnly {
-					apart[path.Clean(m.Target)] = true // a stand-in's place, or the guest's
-				}
-			}
-		}
+		apart := in.apart(o, t)
 		mine, twins := topmost(o.Mounts), topmost(t.Mounts)
 		for _, target := range slices.Sorted(maps.Keys(mine)) {
 			m := mine[target]
 			tm, ok := twins[target]
+			if n := stacked(o.Mounts, target); n > max(stacked(t.Mounts, target), 1) {
+				d.add(true, "%s mounted over what is at %s", m.FSType, target)
+				continue
+			}
 			switch {
 			case apart[target]:
+			case !ok && (engineOwn(m) || in.fromHost(m)):
 			case !ok:
 				d.add(true, "%s mounted at %s", m.FSType, target)
 			case m.FSType != tm.FSType:
@@ -251,11 +254,83 @@ func judgeDriftMounts(in *Input) Result {
 			}
 		}
 		for _, target := range slices.Sorted(maps.Keys(twins)) {
-			if _, ok := mine[target]; !ok && !apart[target] {
+			if _, ok := mine[target]; !ok && !apart[target] && !in.fromHost(twins[target]) {
 				d.add(true, "nothing mounted at %s, where the twin has %s", target, twins[target].FSType)
 			}
 		}
 	})
+}
+
+// apart is the places where the two differ on purpose: those of the stand-ins,
+// of what is not mounted in the twin, and of the guest. An engine follows the
+// image's symbolic links when it mounts, so that each is also looked for by what
+// is mounted there.
+func (in *Input) apart(o, t *kernel.State) map[string]bool {
+	out := map[string]bool{}
+	for _, side := range []struct {
+		mounts []spec.Mount
+		table  []kernel.Mount
+	}{{in.Original.Declared.Mounts, o.Mounts}, {in.Twins[Main].Copied.Mounts, t.Mounts}} {
+		for _, m := range side.mounts {
+			if m.Kind != spec.Volume && m.ReadOnly {
+				continue
+			}
+			out[path.Clean(m.Target)] = true
+			for _, k := range side.table {
+				named := m.Kind == spec.Volume && strings.Contains(k.Root, "/"+m.Source+"/")
+				bound := m.Kind == spec.Bind && k.Root != "/" && strings.HasSuffix(m.Source, k.Root)
+				if (named || bound) && path.Base(k.Target) == path.Base(m.Target) {
+					out[k.Target] = true
+				}
+			}
+		}
+	}
+	return out
+}
+
+// fromHost says whether a mount came along with a directory of the host that the
+// engine was told to mount: it is below it, as it is on the host. Those of
+// namespaces (nsfs) are files that come and go.
+func (in *Input) fromHost(m kernel.Mount) bool {
+	if m.FSType == "nsfs" {
+		return true
+	}
+	for _, b := range in.Original.Declared.Mounts {
+		base := path.Base(b.Target)
+		at := strings.LastIndex(m.Target, "/"+base+"/")
+		if b.Kind != spec.Bind || at < 0 {
+			continue
+		}
+		there := path.Join(b.Source, m.Target[at+len(base)+1:])
+		for _, h := range in.Original.HostMounts {
+			if h.Target == there && h.FSType == m.FSType && h.Source == m.Source && h.Root == m.Root {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// engineOwn says whether an engine mounts this for what a twin does not have: a
+// terminal, and its own first process (--init).
+func engineOwn(m kernel.Mount) bool {
+	switch path.Base(m.Target) {
+	case "docker-init", "podman-init":
+		return m.Has("ro")
+	case "console":
+		return m.Target == "/dev/console" && m.FSType == "devpts"
+	}
+	return false
+}
+
+func stacked(mounts []kernel.Mount, target string) int {
+	n := 0
+	for _, m := range mounts {
+		if m.Target == target {
+			n++
+		}
+	}
+	return n
 }
 
 // topmost is what can be reached at each place: the last mount there.
@@ -282,6 +357,9 @@ func judgeDriftNamespaces(in *Input) Result {
 		for _, name := range slices.Sorted(maps.Keys(in.Original.Host)) {
 			mine, ok := o.Namespaces[name]
 			twins, both := t.Namespaces[name]
+			if both && !ok {
+				d.unread = "the container's " + name + " namespace could not be looked at"
+			}
 			if !ok || !both {
 				continue
 			}
@@ -289,6 +367,13 @@ func judgeDriftNamespaces(in *Input) Result {
 			host := in.Original.Host[name]
 			if (mine == host) != (twins == host) {
 				d.add(mine == host, "%s namespace %s", name, onOff(mine == host, "of the host", "of its own"))
+			}
+		}
+		// A network that was added to one that has none; in the other modes there may
+		// be more of them than the one that the twin is in.
+		for _, name := range o.Interfaces {
+			if in.Original.Declared.Network == "none" && !slices.Contains(t.Interfaces, name) {
+				d.add(true, "network interface %s", name)
 			}
 		}
 		if compared == 0 {

@@ -44,6 +44,7 @@ type original struct {
 	kernel *kernel.State // nil when it could not be read; note says why
 	note   string
 	host   map[string]string // the namespaces of the host's first process
+	mounts []kernel.Mount    // its mount table
 	// notShared is what the twin has in another way, one sentence each.
 	notShared []string
 	// wantedRuntime is what a given policy asks for.
@@ -91,21 +92,24 @@ func (r *run) find(ctx context.Context, ref string) error {
 		o.note = "the engine runs on another host"
 	default:
 		o.kernel, o.note = process(st)
-		o.host = hostNamespaces()
+	}
+	if r.info.Local {
+		o.host, o.mounts = ofHost()
 	}
 	return nil
 }
 
-// hostNamespaces is those of the host's first process, and our own where we may
-// not look at that one's.
-func hostNamespaces() map[string]string {
-	host := map[string]string{}
+// ofHost is the namespaces and the mounts of the host's first process, and our
+// own where we may not look at that one's.
+func ofHost() (namespaces map[string]string, mounts []kernel.Mount) {
+	namespaces = map[string]string{}
 	for _, pid := range []int{os.Getpid(), 1} {
 		if k, err := kernel.Read(pid); err == nil {
-			maps.Copy(host, k.Namespaces)
+			maps.Copy(namespaces, k.Namespaces)
+			mounts = k.Mounts
 		}
 	}
-	return host
+	return namespaces, mounts
 }
 
 // process reads what the kernel says of the process that the engine names. One
@@ -235,7 +239,7 @@ func (r *run) judgeOriginal(main *check.TwinState) {
 func (o *original) account() *check.Original {
 	return &check.Original{
 		Running: o.state.Running, Declared: o.state.Declared, Other: o.state.Other,
-		Kernel: o.kernel, KernelNote: o.note, Host: o.host, NotShared: o.notShared,
+		Kernel: o.kernel, KernelNote: o.note, Host: o.host, HostMounts: o.mounts, NotShared: o.notShared,
 		Runtime: o.wantedRuntime,
 	}
 }
