@@ -69,7 +69,7 @@ func (r *run) find(ctx context.Context, ref string) error {
 	case st.Image == "":
 		return fmt.Errorf("%w: container %s has no image", engine.ErrBadAnswer, ref)
 	}
-	if _, ours := st.Declared.Labels[engine.Label]; ours {
+	if engine.Ours(st.Name, st.Declared.Labels) {
 		return fmt.Errorf("%w: %s", ErrOwnTwin, ref)
 	}
 	o := &original{eng: copier, state: st, ask: r.opts.Policy == nil}

@@ -158,7 +158,12 @@ func TestContainerRefused(t *testing.T) {
 	if _, err := Container(t.Context(), c.fake, "theirs", c.options()); !errors.Is(err, ErrNoCopies) {
 		t.Errorf("an engine without copies: %v", err)
 	}
+	// The label alone is a word that anybody may use.
 	c.theirs.Declared.Labels = map[string]string{engine.Label: "run"}
+	if _, err := Container(t.Context(), c, "theirs", c.options()); err != nil {
+		t.Errorf("theirs with a label like ours: %v", err)
+	}
+	c.theirs.Name = "tightship-run-main"
 	if _, err := Container(t.Context(), c, "theirs", c.options()); !errors.Is(err, ErrOwnTwin) {
 		t.Errorf("one of our twins: %v", err)
 	}
