@@ -79,7 +79,7 @@ func TestJudgesDrift(t *testing.T) {
 			in.Original.Declared.Labels = map[string]string{"a": "b"}
 			in.Original.Declared.Cmd, in.Original.Declared.Image = []string{"sleep"}, "other"
 			in.Original.Declared.Mounts = []spec.Mount{{Kind: spec.Bind, Source: "/", Target: "/host"}}
-			in.Original.Other = []string{"publish=80/tcp", "tty"}
+			in.Original.Other = []string{"publish=80/tcp", "tty", "cgroup-parent=/theirs"}
 		}, pass, ""},
 		{"drift.settings", "another container's namespace", func(in *check.Input) {
 			in.Original.Declared.PIDMode, in.Twins[main].Copied.PIDMode = "container:x", ""

@@ -96,7 +96,7 @@ func judgeDriftSettings(in *Input) Result {
 // takes over: published ports, a terminal, the networks it is joined to, and
 // what the engine said when it made one of them.
 func ownAffair(line string) bool {
-	for _, prefix := range []string{"publish", "tty", "network=", "link=", "volumes-from=", "oom-kill-disable", "engine warned:"} {
+	for _, prefix := range []string{"publish", "tty", "network=", "link=", "volumes-from=", "cgroup-parent=", "oom-kill-disable", "engine warned:"} {
 		if strings.HasPrefix(line, prefix) {
 			return true
 		}
@@ -231,7 +231,7 @@ func judgeDriftMounts(in *Input) Result {
 		for _, target := range slices.Sorted(maps.Keys(mine)) {
 			m := mine[target]
 			tm, ok := twins[target]
-			if n := stacked(o.Mounts, target); n > max(stacked(t.Mounts, target), 1) {
+			if n := stacked(o.Mounts, target); n > max(stacked(t.Mounts, target), 1) && !in.fromHost(m) {
 				d.add(true, "%s mounted over what is at %s", m.FSType, target)
 				continue
 			}

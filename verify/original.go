@@ -13,13 +13,11 @@ import (
 	"strings"
 
 	"github.com/moby/sys/user"
-	"golang.org/x/sys/unix"
 
 	"github.com/tightship-dev/tightship/check"
 	"github.com/tightship-dev/tightship/engine"
 	"github.com/tightship-dev/tightship/kernel"
 	"github.com/tightship-dev/tightship/policy"
-	"github.com/tightship-dev/tightship/spec"
 )
 
 // Somebody's container is never entered, paused or changed. Its settings are
@@ -73,7 +71,11 @@ func (r *run) find(ctx context.Context, ref string) error {
 		return fmt.Errorf("%w: %s", ErrOwnTwin, ref)
 	}
 	o := &original{eng: copier, state: st, ask: r.opts.Policy == nil}
-	declared := st.Declared
+	if r.info.Local {
+		o.host, o.mounts = ofHost()
+	}
+	o.state.Declared.Mounts = r.reallyReadOnly(o)
+	declared := o.state.Declared
 	declared.Runtime = cmp.Or(declared.Runtime, r.info.Runtime)
 	p := policy.ForContainer(declared)
 	if r.opts.Policy != nil {
@@ -92,9 +94,6 @@ func (r *run) find(ctx context.Context, ref string) error {
 		o.note = "the engine runs on another host"
 	default:
 		o.kernel, o.note = process(st)
-	}
-	if r.info.Local {
-		o.host, o.mounts = ofHost()
 	}
 	return nil
 }
@@ -124,74 +123,6 @@ func process(st engine.State) (*kernel.State, string) {
 		return nil, "the process of that number here is not in the container's cgroup"
 	}
 	return k, ""
-}
-
-// standIn is an empty volume in place of one that the twin must not share.
-type standIn struct {
-	volume, target string
-	uid, gid       int64
-	mode           int64
-}
-
-// launch derives what the twins are made from: the original's settings with
-// nothing shared. The stand-ins' names hold the run's ID.
-func (r *run) launch() spec.Container {
-	o := r.original
-	c := o.state.Declared.Clone()
-	c.Record, c.Image = o.state.Record, r.image.ID
-	for _, ns := range []struct {
-		name  string
-		mode  *string
-		apart string
-	}{{"network", &c.Network, "none"}, {"pid", &c.PIDMode, ""}, {"ipc", &c.IPCMode, "private"}} {
-		if strings.HasPrefix(*ns.mode, "container:") {
-			o.notShared = append(o.notShared, fmt.Sprintf("the %s namespace of %s is not joined", ns.name, *ns.mode))
-			*ns.mode = ns.apart
-		}
-	}
-	var mounts []spec.Mount
-	for _, m := range c.Mounts {
-		switch {
-		case m.Kind == spec.Bind && m.ReadOnly:
-			mounts = append(mounts, m)
-		case m.Kind == spec.Bind && r.isFile(m.Source):
-			o.notShared = append(o.notShared, fmt.Sprintf("the file %s is not mounted at %s", m.Source, m.Target))
-		case m.Kind == spec.Bind, m.Kind == spec.Volume:
-			s := r.standIn(m)
-			r.standIns = append(r.standIns, s)
-			o.notShared = append(o.notShared, fmt.Sprintf("an empty volume stands in for %s at %s", m.Source, m.Target))
-			mounts = append(mounts, spec.Mount{Kind: spec.Volume, Source: s.volume, Target: m.Target, ReadOnly: m.ReadOnly})
-		default:
-			o.notShared = append(o.notShared, fmt.Sprintf("the %s at %s is not mounted", m.Kind, m.Target))
-		}
-	}
-	c.Mounts = mounts
-	return c
-}
-
-func (r *run) isFile(path string) bool {
-	if !r.info.Local {
-		return false
-	}
-	info, err := os.Stat(path)
-	return err == nil && !info.IsDir()
-}
-
-// standIn has the owner and the mode of what it stands in for, where this host
-// shows them.
-func (r *run) standIn(m spec.Mount) standIn {
-	s := standIn{volume: fmt.Sprintf("%s-standin-%d", r.prefix(), len(r.standIns)), target: m.Target, mode: 0o755}
-	if m.Kind == spec.Bind && r.info.Local {
-		var st unix.Stat_t
-		if unix.Stat(m.Source, &st) == nil {
-			s.uid, s.gid, s.mode = int64(st.Uid), int64(st.Gid), int64(st.Mode&0o777)
-			return s
-		}
-	}
-	if m.Target == r.workspace() {
-		s.uid, s.gid = -1, -1 // the user's, who may not be known yet
-	}
-	return s
 }
 
 // resolve finds out who the container runs as, from the image's own files in a

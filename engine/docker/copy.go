@@ -161,7 +161,7 @@ func copyConfig(o object, config *container.Config, was, c spec.Container) error
 }
 
 func copyHost(o object, host *container.HostConfig, was, c spec.Container) error {
-	for _, key := range []string{"PortBindings", "PublishAllPorts", "ContainerIDFile", "Links", "VolumesFrom", "AutoRemove", "OomKillDisable"} {
+	for _, key := range []string{"PortBindings", "PublishAllPorts", "CgroupParent", "ContainerIDFile", "Links", "VolumesFrom", "AutoRemove", "OomKillDisable"} {
 		delete(o, key)
 	}
 	for key, value := range map[string]any{"RestartPolicy": host.RestartPolicy, "LogConfig": host.LogConfig, "Init": host.Init} {

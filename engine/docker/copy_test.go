@@ -29,7 +29,7 @@ const theirs = `{
 		"NetworkMode": "container:other", "PortBindings": {"80/tcp": [{"HostPort": "80"}]}, "RestartPolicy": {"Name": "always"}, "AutoRemove": true,
 		"Memory": 1024, "MemorySwap": 1024, "MemoryReservation": 512, "NanoCpus": 0, "CpuQuota": 50000, "CpuPeriod": 100000, "CpuShares": 3,
 		"SecurityOpt": ["apparmor=mine", "no-new-privileges"], "MaskedPaths": [], "ReadonlyPaths": null,
-		"Ulimits": [{"Name": "nofile", "Soft": 1, "Hard": 2}], "ReadonlyRootfs": true, "CapDrop": ["ALL"], "FutureLimit": 9
+		"Ulimits": [{"Name": "nofile", "Soft": 1, "Hard": 2}], "ReadonlyRootfs": true, "CapDrop": ["ALL"], "CgroupParent": "/theirs", "FutureLimit": 9
 	},
 	"Mounts": [
 		{"Type": "bind", "Source": "/etc/conf", "Destination": "/conf", "RW": false},
@@ -82,7 +82,7 @@ func TestCopied(t *testing.T) {
 		"Memory": 1024.0, "MemorySwap": 1024.0, "MemoryReservation": 512.0, "CpuQuota": 50000.0, "CpuShares": 3.0, "NanoCpus": 0.0,
 		"SecurityOpt": []any{"apparmor=mine", "no-new-privileges"}, "MaskedPaths": []any{}, "ReadonlyPaths": nil, "FutureLimit": 9.0,
 		"Ulimits": []any{map[string]any{"Name": "nofile", "Soft": 1.0, "Hard": 2.0}}, "ReadonlyRootfs": true, "CapDrop": []any{"ALL"},
-		"NetworkMode": "none", "PortBindings": nil, "AutoRemove": nil, "RestartPolicy": map[string]any{"Name": "no", "MaximumRetryCount": 0.0},
+		"NetworkMode": "none", "PortBindings": nil, "CgroupParent": nil, "AutoRemove": nil, "RestartPolicy": map[string]any{"Name": "no", "MaximumRetryCount": 0.0},
 		"Binds": []any{"/etc/conf:/conf:ro,rslave"}, "Tmpfs": map[string]any{"/tmp": "noexec,uid=1000,size=1m", "/run": "size=4096"},
 	} {
 		if diff := cmp.Diff(want, host[key]); diff != "" {

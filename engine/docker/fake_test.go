@@ -368,7 +368,6 @@ func TestContainersOfOthers(t *testing.T) {
 	}
 }
 
-
 func TestListBelievesLabelsNotFilters(t *testing.T) {
 	e := connect(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/volumes") {
