@@ -77,7 +77,7 @@ func (r *run) find(ctx context.Context, ref string) error {
 	o.state.Declared.Mounts = r.reallyReadOnly(o)
 	declared := o.state.Declared
 	declared.Runtime = cmp.Or(declared.Runtime, r.info.Runtime)
-	p := policy.ForContainer(declared)
+	p := policy.ForContainer(declared, policy.Host{Memory: r.info.Memory, MilliCPU: 1000 * int64(r.info.NCPU)})
 	if r.opts.Policy != nil {
 		given := *r.opts.Policy
 		p = &given

@@ -179,7 +179,8 @@ func copyHost(o object, host *container.HostConfig, was, c spec.Container) error
 		{was.ShmSize, c.ShmSize, map[string]any{"ShmSize": host.ShmSize}},
 		// A reservation above the limit would be refused.
 		{limits{was.Memory, was.Swap}, limits{c.Memory, c.Swap}, map[string]any{"Memory": host.Memory, "MemorySwap": host.MemorySwap, "MemoryReservation": 0, "KernelMemory": 0}},
-		{was.MilliCPU, c.MilliCPU, map[string]any{"NanoCpus": host.NanoCPUs, "CpuQuota": 0, "CpuPeriod": 0}},
+		// As a quota: an engine refuses more CPUs than there are, and no quota.
+		{was.MilliCPU, c.MilliCPU, map[string]any{"NanoCpus": 0, "CpuQuota": c.MilliCPU * cpuPeriod / 1000, "CpuPeriod": cpuPeriod}},
 		{was.PIDs, c.PIDs, map[string]any{"PidsLimit": host.PidsLimit}},
 		{was.Ulimits, c.Ulimits, map[string]any{"Ulimits": host.Ulimits}},
 		{[2][]string{was.CapAdd, was.CapDrop}, [2][]string{c.CapAdd, c.CapDrop}, map[string]any{"CapAdd": host.CapAdd, "CapDrop": host.CapDrop}},
@@ -196,6 +197,9 @@ func copyHost(o object, host *container.HostConfig, was, c spec.Container) error
 		{was.Runtime, c.Runtime, map[string]any{"Runtime": host.Runtime}},
 	})
 }
+
+// cpuPeriod is the engines' default, in microseconds.
+const cpuPeriod = 100_000
 
 // copySecurity keeps the options that we have no word for, such as a profile of
 // AppArmor, beside what c says.

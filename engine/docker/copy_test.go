@@ -105,8 +105,9 @@ func TestCopiedChanges(t *testing.T) {
 	}{
 		"memory":         {func(c *spec.Container) { c.Memory, c.Swap = 32, 0 }, "Memory", 32.0},
 		"reservation":    {func(c *spec.Container) { c.Memory, c.Swap = 32, 0 }, "MemoryReservation", 0.0},
-		"cpu":            {func(c *spec.Container) { c.MilliCPU = 250 }, "NanoCpus", 250e6},
-		"quota":          {func(c *spec.Container) { c.MilliCPU = 250 }, "CpuQuota", 0.0},
+		"cpu":            {func(c *spec.Container) { c.MilliCPU = 250 }, "NanoCpus", 0.0},
+		"quota":          {func(c *spec.Container) { c.MilliCPU = 250 }, "CpuQuota", 25e3},
+		"no quota":       {func(c *spec.Container) { c.MilliCPU = 0 }, "CpuQuota", 0.0},
 		"pids":           {func(c *spec.Container) { c.PIDs = 5 }, "PidsLimit", 5.0},
 		"root":           {func(c *spec.Container) { c.ReadonlyRootfs = false }, "ReadonlyRootfs", false},
 		"privileges":     {func(c *spec.Container) { c.NoNewPrivileges = false }, "SecurityOpt", []any{"apparmor=mine"}},

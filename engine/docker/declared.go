@@ -98,7 +98,7 @@ func declaredLimits(c *spec.Container, host *container.HostConfig) {
 	case host.CPUQuota > 0 && host.CPUQuota < 1<<40:
 		period := host.CPUPeriod
 		if period <= 0 {
-			period = 100_000
+			period = cpuPeriod
 		}
 		c.MilliCPU = (host.CPUQuota*1000-1)/period + 1
 	}
