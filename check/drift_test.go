@@ -164,6 +164,9 @@ func TestJudgesDrift(t *testing.T) {
 		{"drift.mounts", "a terminal and an init", original(func(k *kernel.State) {
 			k.Mounts = append(k.Mounts, kernel.Mount{Target: "/dev/console", FSType: "devpts"}, kernel.Mount{Target: "/usr/sbin/docker-init", FSType: "ext4", Options: []string{"ro"}})
 		}), pass, ""},
+		{"drift.mounts", "no place of an init", original(func(k *kernel.State) {
+			k.Mounts = append(k.Mounts, kernel.Mount{Target: "/mnt/docker-init", FSType: "ext4", Options: []string{"ro"}})
+		}), fail, "/mnt/docker-init"},
 		{"drift.mounts", "no terminal and no init", original(func(k *kernel.State) {
 			k.Mounts = append(k.Mounts, kernel.Mount{Target: "/dev/console", FSType: "ext4"}, kernel.Mount{Target: "/usr/sbin/docker-init", FSType: "ext4", Options: []string{"rw"}})
 		}), fail, "ext4 mounted at /dev/console, ext4 mounted at /usr/sbin/docker-init"},

@@ -314,11 +314,11 @@ func (in *Input) fromHost(m kernel.Mount) bool {
 // engineOwn says whether an engine mounts this for what a twin does not have: a
 // terminal, and its own first process (--init).
 func engineOwn(m kernel.Mount) bool {
-	switch path.Base(m.Target) {
-	case "docker-init", "podman-init":
+	switch m.Target {
+	case "/sbin/docker-init", "/usr/sbin/docker-init", "/run/podman-init":
 		return m.Has("ro")
-	case "console":
-		return m.Target == "/dev/console" && m.FSType == "devpts"
+	case "/dev/console":
+		return m.FSType == "devpts"
 	}
 	return false
 }
