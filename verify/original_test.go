@@ -285,6 +285,19 @@ func TestWritableBelow(t *testing.T) {
 	}
 }
 
+// The twins that plant and fill have no /dev/shm of the host's.
+func TestHostIPC(t *testing.T) {
+	r, main := launched(t, func(c *copier) { c.theirs.Declared.IPCMode = "host" })
+	if main.IPCMode != "host" {
+		t.Errorf("the main twin's is %s", main.IPCMode)
+	}
+	for _, twin := range []check.Twin{check.Isolate, check.Exhaust, check.Doomed["exhaust.pids"]} {
+		if got := r.settings(twin).IPCMode; got != "private" {
+			t.Errorf("the %s twin's is %s", twin, got)
+		}
+	}
+}
+
 // The user is looked up in a twin, and one below the bar is not taken over.
 func TestResolve(t *testing.T) {
 	for _, row := range []struct {
