@@ -35,10 +35,10 @@ func driftChecks() []*Check {
 			"None: the limits in its cgroup and of its first process are compared with the twin's.",
 			"The same comparison finds a limit that was raised after the start.", judgeDriftLimits),
 		row("drift.mounts", "The running container has the twin's mounts",
-			"None: the kernel's mount table of the container is compared with the twin's, leaving out the places where the twin has a stand-in.",
+			"None: the kernel's mount table of the container is compared with the twin's, leaving out what is at the places where the twin has a stand-in, but not what is mounted over it.",
 			"The same comparison finds a mount that was added or lost an option after the start.", judgeDriftMounts),
 		row("drift.namespaces", "The running container shares no namespace of the host that the twin does not",
-			"None: the identities of the container's namespaces are compared with this host's and the twin's.",
-			"The same comparison finds a namespace of the host.", judgeDriftNamespaces),
+			"None: the identities of the container's namespaces are compared with this host's and the twin's, and where there is to be no network, the interfaces in it with the twin's.",
+			"The same comparison finds a namespace of the host, and an interface that was moved into the container's.", judgeDriftNamespaces),
 	}
 }

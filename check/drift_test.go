@@ -79,7 +79,7 @@ func TestJudgesDrift(t *testing.T) {
 			in.Original.Declared.Labels = map[string]string{"a": "b"}
 			in.Original.Declared.Cmd, in.Original.Declared.Image = []string{"sleep"}, "other"
 			in.Original.Declared.Mounts = []spec.Mount{{Kind: spec.Bind, Source: "/", Target: "/host"}}
-			in.Original.Other = []string{"publish=80/tcp", "tty"}
+			in.Original.Other = []string{"publish=80/tcp", "tty", "cgroup-parent=/theirs"}
 		}, pass, ""},
 		{"drift.settings", "another container's namespace", func(in *check.Input) {
 			in.Original.Declared.PIDMode, in.Twins[main].Copied.PIDMode = "container:x", ""
@@ -115,7 +115,9 @@ func TestJudgesDrift(t *testing.T) {
 		{"drift.limits", "processors", original(func(k *kernel.State) { k.Cgroup.CPUQuota *= 3 }), fail, "cpu"},
 		{"drift.limits", "no quota", original(func(k *kernel.State) { k.Cgroup.CPUQuota = kernel.NoLimit }), fail, "cpu"},
 		{"drift.limits", "files", original(func(k *kernel.State) { k.Limits["nofile"] = kernel.Rlimit{Soft: 1024, Hard: 4096} }), fail, "nofile"},
-		{"drift.limits", "a controller that cannot be read", original(func(k *kernel.State) { k.Cgroup.PIDs = kernel.NotKnown }), pass, ""},
+		{"drift.limits", "a controller that cannot be read", twin(func(k *kernel.State) { k.Cgroup.PIDs = kernel.NotKnown }), pass, ""},
+		{"drift.limits", "out of the controller's cgroup", original(func(k *kernel.State) { k.Cgroup.PIDs = kernel.NotKnown }), open, "pids"},
+		{"drift.limits", "the same, and something looser", original(func(k *kernel.State) { k.Cgroup.PIDs, k.Cgroup.Memory = kernel.NotKnown, kernel.NoLimit }), fail, "memory"},
 
 		{"drift.mounts", "one more", original(func(k *kernel.State) {
 			k.Mounts = append(k.Mounts, kernel.Mount{Target: "/mnt", FSType: "tmpfs"})
@@ -140,7 +142,41 @@ func TestJudgesDrift(t *testing.T) {
 			in.Original.Declared.Mounts = append(in.Original.Declared.Mounts, spec.Mount{Kind: spec.Bind, Target: "/data"})
 			in.Original.Kernel.Mounts = append(in.Original.Kernel.Mounts, kernel.Mount{Target: "/data", FSType: "xfs"})
 		}, pass, ""},
+		{"drift.mounts", "over what is in a stand-in's place", func(in *check.Input) {
+			in.Original.Declared.Mounts = append(in.Original.Declared.Mounts, spec.Mount{Kind: spec.Bind, Target: "/data"})
+			in.Original.Kernel.Mounts = append(in.Original.Kernel.Mounts, kernel.Mount{Target: "/data", FSType: "xfs"}, kernel.Mount{Target: "/data", FSType: "xfs"})
+		}, fail, "over what is at /data"},
+		{"drift.mounts", "below a stand-in's place", func(in *check.Input) {
+			in.Original.Declared.Mounts = append(in.Original.Declared.Mounts, spec.Mount{Kind: spec.Bind, Source: "/srv", Target: "/data"})
+			in.Original.Kernel.Mounts = append(in.Original.Kernel.Mounts, kernel.Mount{Target: "/data", Root: "/srv", FSType: "xfs"}, kernel.Mount{Target: "/data/a", FSType: "xfs"})
+		}, fail, "/data/a"},
+		{"drift.mounts", "the same, as on the host", func(in *check.Input) {
+			in.Original.HostMounts = []kernel.Mount{{Target: "/srv/a", FSType: "xfs", Source: "/dev/b", Root: "/"}}
+			in.Original.Declared.Mounts = append(in.Original.Declared.Mounts, spec.Mount{Kind: spec.Bind, Source: "/srv", Target: "/data"})
+			in.Original.Kernel.Mounts = append(in.Original.Kernel.Mounts, kernel.Mount{Target: "/data", Root: "/srv", FSType: "xfs"}, kernel.Mount{Target: "/data/a", FSType: "xfs", Source: "/dev/b", Root: "/"})
+		}, pass, ""},
+		{"drift.mounts", "a stand-in's place behind a symbolic link", func(in *check.Input) {
+			in.Original.Declared.Mounts = append(in.Original.Declared.Mounts, spec.Mount{Kind: spec.Bind, Source: "/srv", Target: "/var/run/x"})
+			in.Original.Kernel.Mounts = append(in.Original.Kernel.Mounts, kernel.Mount{Target: "/run/x", Root: "/srv", FSType: "xfs"})
+			in.Twins[main].Copied.Mounts = append(in.Twins[main].Copied.Mounts, spec.Mount{Kind: spec.Volume, Source: "standin", Target: "/var/run/x"})
+			in.Twins[main].Process.Mounts = append(in.Twins[main].Process.Mounts, kernel.Mount{Target: "/run/x", Root: "/volumes/standin/_data", FSType: "ext4"})
+		}, pass, ""},
+		{"drift.mounts", "a terminal and an init", original(func(k *kernel.State) {
+			k.Mounts = append(k.Mounts, kernel.Mount{Target: "/dev/console", FSType: "devpts"}, kernel.Mount{Target: "/usr/sbin/docker-init", FSType: "ext4", Options: []string{"ro"}})
+		}), pass, ""},
+		{"drift.mounts", "no place of an init", original(func(k *kernel.State) {
+			k.Mounts = append(k.Mounts, kernel.Mount{Target: "/mnt/docker-init", FSType: "ext4", Options: []string{"ro"}})
+		}), fail, "/mnt/docker-init"},
+		{"drift.mounts", "no terminal and no init", original(func(k *kernel.State) {
+			k.Mounts = append(k.Mounts, kernel.Mount{Target: "/dev/console", FSType: "ext4"}, kernel.Mount{Target: "/usr/sbin/docker-init", FSType: "ext4", Options: []string{"rw"}})
+		}), fail, "ext4 mounted at /dev/console, ext4 mounted at /usr/sbin/docker-init"},
 
+		{"drift.namespaces", "an interface", original(func(k *kernel.State) { k.Interfaces = []string{"lo", "eth7"} }), fail, "eth7"},
+		{"drift.namespaces", "a second network", func(in *check.Input) {
+			in.Original.Declared.Network, in.Twins[main].Copied.Network = "shop", "shop"
+			in.Original.Kernel.Interfaces = []string{"lo", "eth0", "eth1"}
+		}, pass, ""},
+		{"drift.namespaces", "one that cannot be seen", original(func(k *kernel.State) { delete(k.Namespaces, "pid") }), open, "pid namespace"},
 		{"drift.namespaces", "the host's", original(func(k *kernel.State) { k.Namespaces["net"] = "net:[9]" }), fail, "net namespace of the host"},
 		{"drift.namespaces", "the twin's is the host's", twin(func(k *kernel.State) { k.Namespaces["net"] = "net:[9]" }), pass, "of its own"},
 		{"drift.namespaces", "none to be seen", original(func(k *kernel.State) { k.Namespaces = nil }), open, "no namespace"},

@@ -36,6 +36,8 @@ type Original struct {
 	KernelNote string
 	// Host is the namespaces of the host's first process, as kernel.State's.
 	Host map[string]string
+	// HostMounts is the mount table of the host's first process, or ours.
+	HostMounts []kernel.Mount
 	// Runtime is the one that the policy asks for; "" for any.
 	Runtime string
 	// NotShared is what the twins have in another way than it has, one sentence

@@ -3,7 +3,6 @@ package check
 import (
 	"fmt"
 	"maps"
-	"path"
 	"reflect"
 	"slices"
 	"strconv"
@@ -17,7 +16,7 @@ import (
 // differences collects what sets a container apart from its twin.
 type differences struct {
 	looser, tighter []string
-	unread          string // why nothing could be compared
+	unread          string // why something could not be compared
 }
 
 func (d *differences) add(looser bool, format string, args ...any) {
@@ -52,10 +51,10 @@ func (in *Input) drift(wanted string, compare func(d *differences, original, twi
 	compare(&d, o.Kernel, twin.Process)
 	a.kernel = fmt.Sprintf("process %d against the twin's %d", o.Kernel.PID, twin.Process.PID)
 	switch {
-	case d.unread != "":
-		return a.unmeasured(d.unread)
 	case len(d.looser) > 0:
 		return a.decide(off, Kernel, strings.Join(slices.Concat(d.looser, d.tighter), "; "), "the running container differs: "+few(d.looser))
+	case d.unread != "":
+		return a.unmeasured(d.unread)
 	case len(d.tighter) > 0:
 		return a.decide(on, Kernel, strings.Join(d.tighter, "; "), "no looser than the twin, and tighter: "+few(d.tighter))
 	}
@@ -96,7 +95,7 @@ func judgeDriftSettings(in *Input) Result {
 // takes over: published ports, a terminal, the networks it is joined to, and
 // what the engine said when it made one of them.
 func ownAffair(line string) bool {
-	for _, prefix := range []string{"publish", "tty", "network=", "link=", "volumes-from=", "oom-kill-disable", "engine warned:"} {
+	for _, prefix := range []string{"publish", "tty", "network=", "link=", "volumes-from=", "cgroup-parent=", "oom-kill-disable", "engine warned:"} {
 		if strings.HasPrefix(line, prefix) {
 			return true
 		}
@@ -185,9 +184,14 @@ func judgeDriftPrivileges(in *Input) Result {
 
 func judgeDriftLimits(in *Input) Result {
 	return in.drift("the twin's limits", func(d *differences, o, t *kernel.State) {
-		// Negative is no limit; what could not be read of either says nothing.
+		// Negative is no limit. What this host cannot say of either says nothing;
+		// what it says of the twin alone is a process outside its own cgroup.
 		bound := func(name string, o, t int64, text func(int64) string) {
-			if o == t || o == kernel.NotKnown || t == kernel.NotKnown {
+			switch {
+			case o == t, t == kernel.NotKnown:
+				return
+			case o == kernel.NotKnown:
+				d.unread = "the container's limit on " + name + " cannot be read, and the twin's can"
 				return
 			}
 			say := func(n int64) string { return onOff(n < 0, "unlimited", text(n)) }
@@ -216,72 +220,15 @@ func cpuShare(c kernel.Cgroup) int64 {
 	return c.CPUQuota * 1000 / c.CPUPeriod
 }
 
-// guarded are the mount options that protect.
-var guarded = []string{"ro", "nosuid", "nodev", "noexec"}
-
-func judgeDriftMounts(in *Input) Result {
-	return in.drift("the twin's mounts", func(d *differences, o, t *kernel.State) {
-		apart := map[string]bool{}
-		for _, c := range []spec.Container{in.Original.Declared, in.Twins[Main].Copied} {
-			for _, m := range c.Mounts {
-				if m.Kind == spec.Volume || !m.ReadOnly {
-					apart[path.Clean(m.Target)] = true // a stand-in's place, or the guest's
-				}
-			}
-		}
-		mine, twins := topmost(o.Mounts), topmost(t.Mounts)
-		for _, target := range slices.Sorted(maps.Keys(mine)) {
-			m := mine[target]
-			tm, ok := twins[target]
-			switch {
-			case apart[target]:
-			case !ok:
-				d.add(true, "%s mounted at %s", m.FSType, target)
-			case m.FSType != tm.FSType:
-				d.add(true, "%s at %s where the twin has %s", m.FSType, target, tm.FSType)
-			default:
-				for _, option := range guarded {
-					if m.Has(option) != tm.Has(option) {
-						d.add(tm.Has(option), "%s is %s", target, onOff(m.Has(option), option, "without "+option))
-					}
-				}
-				if x, y := superSize(m), superSize(tm); x != y {
-					d.add(true, "size of %s %s, the twin's %s", target, onOff(x == "", "unbounded", x), onOff(y == "", "unbounded", y))
-				}
-			}
-		}
-		for _, target := range slices.Sorted(maps.Keys(twins)) {
-			if _, ok := mine[target]; !ok && !apart[target] {
-				d.add(true, "nothing mounted at %s, where the twin has %s", target, twins[target].FSType)
-			}
-		}
-	})
-}
-
-// topmost is what can be reached at each place: the last mount there.
-func topmost(mounts []kernel.Mount) map[string]kernel.Mount {
-	out := map[string]kernel.Mount{}
-	for _, m := range mounts {
-		out[m.Target] = m
-	}
-	return out
-}
-
-func superSize(m kernel.Mount) string {
-	for _, o := range m.SuperOptions {
-		if size, ok := strings.CutPrefix(o, "size="); ok {
-			return size
-		}
-	}
-	return ""
-}
-
 func judgeDriftNamespaces(in *Input) Result {
 	return in.drift("no namespace of the host beyond the twin's", func(d *differences, o, t *kernel.State) {
 		compared := 0
 		for _, name := range slices.Sorted(maps.Keys(in.Original.Host)) {
 			mine, ok := o.Namespaces[name]
 			twins, both := t.Namespaces[name]
+			if both && !ok {
+				d.unread = "the container's " + name + " namespace could not be looked at"
+			}
 			if !ok || !both {
 				continue
 			}
@@ -289,6 +236,13 @@ func judgeDriftNamespaces(in *Input) Result {
 			host := in.Original.Host[name]
 			if (mine == host) != (twins == host) {
 				d.add(mine == host, "%s namespace %s", name, onOff(mine == host, "of the host", "of its own"))
+			}
+		}
+		// A network that was added to one that has none; in the other modes there may
+		// be more of them than the one that the twin is in.
+		for _, name := range o.Interfaces {
+			if in.Original.Declared.Network == "none" && !slices.Contains(t.Interfaces, name) {
+				d.add(true, "network interface %s", name)
 			}
 		}
 		if compared == 0 {

@@ -21,6 +21,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/tightship-dev/tightship/spec"
 )
@@ -28,6 +29,14 @@ import (
 // Label is the key that marks everything this program creates; its value is
 // the run's ID.
 const Label = "tightship"
+
+// Ours says whether something of this name and these labels is what this program
+// created: the name repeats the label's value. The label alone is a word that
+// anybody may use, and an image hands it on to every container made from it.
+func Ours(name string, labels map[string]string) bool {
+	run := labels[Label]
+	return run != "" && strings.HasPrefix(name, Label+"-"+run+"-")
+}
 
 // Errors that callers tell apart. Implementations wrap them with what happened.
 var (

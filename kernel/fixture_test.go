@@ -72,6 +72,7 @@ func fixtureProc(cgroup, mounts string) fstest.MapFS {
 		"4242/limits":       {Data: []byte(fixtureLimits)},
 		"4242/cgroup":       {Data: []byte(cgroup)},
 		"4242/attr/current": {Data: []byte("docker-default (enforce)\n")},
+		"4242/net/dev":      {Data: []byte("Inter-|   Receive\n face |bytes\n    lo:       0       0\n  eth0: 12 0\n")},
 		"4242/ns/pid":       {Data: []byte("pid:[4026532000]"), Mode: fs.ModeSymlink | 0o777},
 		"self/mountinfo":    {Data: []byte(mounts)},
 	}

@@ -55,6 +55,10 @@ type State struct {
 	// ("pid": "pid:[4026531836]"). Two processes share a namespace exactly when
 	// the strings are equal. A name we may not look at is missing.
 	Namespaces map[string]string `json:"namespaces,omitempty"`
+
+	// Interfaces names those of its network namespace (/proc/PID/net/dev); nil
+	// where they cannot be read.
+	Interfaces []string `json:"interfaces,omitempty"`
 }
 
 // Caps is the five capability sets as bit masks (capabilities(7)).

@@ -73,6 +73,9 @@ func (s *State) fill(proc, root fs.FS, dir string) error {
 		return err
 	}
 	s.LSM = label(proc, dir)
+	if data, err := readFile(proc, dir+"/net/dev"); err == nil {
+		s.Interfaces = parseInterfaces(data)
+	}
 	for _, name := range namespaces {
 		if id, err := fs.ReadLink(proc, dir+"/ns/"+name); err == nil {
 			if s.Namespaces == nil {

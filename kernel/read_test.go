@@ -49,6 +49,7 @@ func TestReadHardenedV1(t *testing.T) {
 		NoNewPrivs: &yes, Seccomp: 2,
 		LSM:        "docker-default (enforce)",
 		Namespaces: map[string]string{"pid": "pid:[4026532000]"},
+		Interfaces: []string{"lo", "eth0"},
 		Cgroup: Cgroup{
 			Version: 1, Path: "/docker/" + hex,
 			Memory: 2 << 30, Swap: 2 << 30, PIDs: 100, CPUQuota: 200000, CPUPeriod: 100000,

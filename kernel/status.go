@@ -113,3 +113,15 @@ func parseStat(data []byte) (state byte, start uint64, err error) {
 	}
 	return words[0][0], start, nil
 }
+
+// parseInterfaces reads the names in /proc/PID/net/dev (proc_pid_net(5)): two
+// lines of headings, then "name: counters".
+func parseInterfaces(data []byte) []string {
+	var names []string
+	for line := range strings.Lines(string(data)) {
+		if name, _, ok := strings.Cut(line, ":"); ok {
+			names = append(names, strings.TrimSpace(name))
+		}
+	}
+	return names
+}

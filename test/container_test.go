@@ -261,6 +261,15 @@ func TestDrift(t *testing.T) {
 		}, "drift.mounts"},
 		{"root made writable", func(t *testing.T, _, pid string) { inside(t, pid, "mount", "-o", "remount,rw,bind", "/") }, "drift.mounts"},
 		{"a mask taken away", func(t *testing.T, _, pid string) { inside(t, pid, "umount", "/proc/sys") }, "drift.mounts"},
+		{"something over the workspace", func(t *testing.T, _, pid string) {
+			inside(t, pid, "mount", "-t", "tmpfs", "x", "/home/claude-agent/workspace")
+		}, "drift.mounts"},
+		{"an interface", func(t *testing.T, _, pid string) {
+			out, err := exec.CommandContext(t.Context(), "nsenter", "--target", pid, "--net", "--", "ip", "tuntap", "add", "drift0", "mode", "tun").CombinedOutput()
+			if err != nil {
+				t.Skipf("SKIPPED: no interface can be made here: %v: %s", err, out)
+			}
+		}, "drift.namespaces"},
 		{"something mounted", func(t *testing.T, _, pid string) { inside(t, pid, "mount", "-t", "tmpfs", "x", "/mnt") }, "drift.mounts"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -325,5 +334,79 @@ func TestSeveral(t *testing.T) {
 		if got := names[strings.TrimPrefix(name, "/")]; got != want {
 			t.Errorf("%s is %q, want %q: %v", name, got, want, names)
 		}
+	}
+}
+
+// An innocent container has not drifted, however it is run.
+func TestNoDrift(t *testing.T) {
+	lane(t)
+	id := create(t, agent, allBut(t, -1, "--init", "--tty", "--tmpfs", "/opt:ro")...)
+	if _, err := docker("start", id); err != nil {
+		t.Fatal(err)
+	}
+	d := verifyContainer(t, 0, "--container", id)
+	for _, check := range []string{"drift.privileges", "drift.limits", "drift.mounts", "drift.namespaces"} {
+		if !slices.Contains(d.having("pass"), check) {
+			t.Errorf("%s is no pass%s", check, d.reasons(check))
+		}
+	}
+}
+
+// A container that was made without a network and then connected to one has it
+// from its start on, although its settings go on saying "none".
+func TestConnected(t *testing.T) {
+	lane(t)
+	id := create(t, agent, allBut(t, -1)...)
+	for _, args := range [][]string{{"network", "disconnect", "none", id}, {"network", "connect", "bridge", id}} {
+		if _, err := docker(args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := verifyContainer(t, 1, "--container", id)
+	if got := d.having("fail"); !slices.Equal(got, []string{"net.no-interface"}) {
+		t.Errorf("%v%s", got, d.reasons(got...))
+	}
+}
+
+// What the host has mounted below a read-only directory is not read-only, and a
+// directory that is not there is not made.
+func TestReadOnlyByName(t *testing.T) {
+	lane(t)
+	if os.Getuid() != 0 {
+		t.Skip("SKIPPED: mounting needs root")
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"below", "gone"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := unix.Mount("tmpfs", filepath.Join(dir, "below"), "tmpfs", 0, "mode=1777"); err != nil {
+		t.Skipf("SKIPPED: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(filepath.Join(dir, "below"), unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	gone := filepath.Join(dir, "gone")
+	vanished := create(t, agent, allBut(t, -1, "--volume", gone+":/gone:ro")...)
+	if err := os.Remove(gone); err != nil {
+		t.Fatal(err)
+	}
+	verifyContainer(t, 0, "--container", vanished)
+	if _, err := os.Stat(gone); err == nil {
+		t.Errorf("%s was made anew", gone)
+	}
+	version, err := docker("version", "--format", "{{.Server.APIVersion}}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if minor, _ := strconv.Atoi(strings.TrimPrefix(version, "1.")); minor >= 44 {
+		t.Skip("SKIPPED: this engine's read-only is read-only all the way down")
+	}
+	d := verifyContainer(t, 1, "--container", create(t, agent, allBut(t, -1, "--volume", dir+":/deep:ro")...))
+	if got := d.having("fail"); !slices.Equal(got, []string{"fs.nothing-else-writable"}) {
+		t.Errorf("%v%s", got, d.reasons(got...))
 	}
 }

@@ -13,13 +13,11 @@ import (
 	"strings"
 
 	"github.com/moby/sys/user"
-	"golang.org/x/sys/unix"
 
 	"github.com/tightship-dev/tightship/check"
 	"github.com/tightship-dev/tightship/engine"
 	"github.com/tightship-dev/tightship/kernel"
 	"github.com/tightship-dev/tightship/policy"
-	"github.com/tightship-dev/tightship/spec"
 )
 
 // Somebody's container is never entered, paused or changed. Its settings are
@@ -44,6 +42,7 @@ type original struct {
 	kernel *kernel.State // nil when it could not be read; note says why
 	note   string
 	host   map[string]string // the namespaces of the host's first process
+	mounts []kernel.Mount    // its mount table
 	// notShared is what the twin has in another way, one sentence each.
 	notShared []string
 	// wantedRuntime is what a given policy asks for.
@@ -68,13 +67,17 @@ func (r *run) find(ctx context.Context, ref string) error {
 	case st.Image == "":
 		return fmt.Errorf("%w: container %s has no image", engine.ErrBadAnswer, ref)
 	}
-	if _, ours := st.Declared.Labels[engine.Label]; ours {
+	if engine.Ours(st.Name, st.Declared.Labels) {
 		return fmt.Errorf("%w: %s", ErrOwnTwin, ref)
 	}
 	o := &original{eng: copier, state: st, ask: r.opts.Policy == nil}
-	declared := st.Declared
+	if r.info.Local {
+		o.host, o.mounts = ofHost()
+	}
+	o.state.Declared.Mounts = r.reallyReadOnly(o)
+	declared := o.state.Declared
 	declared.Runtime = cmp.Or(declared.Runtime, r.info.Runtime)
-	p := policy.ForContainer(declared)
+	p := policy.ForContainer(declared, policy.Host{Memory: r.info.Memory, MilliCPU: 1000 * int64(r.info.NCPU)})
 	if r.opts.Policy != nil {
 		given := *r.opts.Policy
 		p = &given
@@ -91,21 +94,21 @@ func (r *run) find(ctx context.Context, ref string) error {
 		o.note = "the engine runs on another host"
 	default:
 		o.kernel, o.note = process(st)
-		o.host = hostNamespaces()
 	}
 	return nil
 }
 
-// hostNamespaces is those of the host's first process, and our own where we may
-// not look at that one's.
-func hostNamespaces() map[string]string {
-	host := map[string]string{}
+// ofHost is the namespaces and the mounts of the host's first process, and our
+// own where we may not look at that one's.
+func ofHost() (namespaces map[string]string, mounts []kernel.Mount) {
+	namespaces = map[string]string{}
 	for _, pid := range []int{os.Getpid(), 1} {
 		if k, err := kernel.Read(pid); err == nil {
-			maps.Copy(host, k.Namespaces)
+			maps.Copy(namespaces, k.Namespaces)
+			mounts = k.Mounts
 		}
 	}
-	return host
+	return namespaces, mounts
 }
 
 // process reads what the kernel says of the process that the engine names. One
@@ -120,74 +123,6 @@ func process(st engine.State) (*kernel.State, string) {
 		return nil, "the process of that number here is not in the container's cgroup"
 	}
 	return k, ""
-}
-
-// standIn is an empty volume in place of one that the twin must not share.
-type standIn struct {
-	volume, target string
-	uid, gid       int64
-	mode           int64
-}
-
-// launch derives what the twins are made from: the original's settings with
-// nothing shared. The stand-ins' names hold the run's ID.
-func (r *run) launch() spec.Container {
-	o := r.original
-	c := o.state.Declared.Clone()
-	c.Record, c.Image = o.state.Record, r.image.ID
-	for _, ns := range []struct {
-		name  string
-		mode  *string
-		apart string
-	}{{"network", &c.Network, "none"}, {"pid", &c.PIDMode, ""}, {"ipc", &c.IPCMode, "private"}} {
-		if strings.HasPrefix(*ns.mode, "container:") {
-			o.notShared = append(o.notShared, fmt.Sprintf("the %s namespace of %s is not joined", ns.name, *ns.mode))
-			*ns.mode = ns.apart
-		}
-	}
-	var mounts []spec.Mount
-	for _, m := range c.Mounts {
-		switch {
-		case m.Kind == spec.Bind && m.ReadOnly:
-			mounts = append(mounts, m)
-		case m.Kind == spec.Bind && r.isFile(m.Source):
-			o.notShared = append(o.notShared, fmt.Sprintf("the file %s is not mounted at %s", m.Source, m.Target))
-		case m.Kind == spec.Bind, m.Kind == spec.Volume:
-			s := r.standIn(m)
-			r.standIns = append(r.standIns, s)
-			o.notShared = append(o.notShared, fmt.Sprintf("an empty volume stands in for %s at %s", m.Source, m.Target))
-			mounts = append(mounts, spec.Mount{Kind: spec.Volume, Source: s.volume, Target: m.Target, ReadOnly: m.ReadOnly})
-		default:
-			o.notShared = append(o.notShared, fmt.Sprintf("the %s at %s is not mounted", m.Kind, m.Target))
-		}
-	}
-	c.Mounts = mounts
-	return c
-}
-
-func (r *run) isFile(path string) bool {
-	if !r.info.Local {
-		return false
-	}
-	info, err := os.Stat(path)
-	return err == nil && !info.IsDir()
-}
-
-// standIn has the owner and the mode of what it stands in for, where this host
-// shows them.
-func (r *run) standIn(m spec.Mount) standIn {
-	s := standIn{volume: fmt.Sprintf("%s-standin-%d", r.prefix(), len(r.standIns)), target: m.Target, mode: 0o755}
-	if m.Kind == spec.Bind && r.info.Local {
-		var st unix.Stat_t
-		if unix.Stat(m.Source, &st) == nil {
-			s.uid, s.gid, s.mode = int64(st.Uid), int64(st.Gid), int64(st.Mode&0o777)
-			return s
-		}
-	}
-	if m.Target == r.workspace() {
-		s.uid, s.gid = -1, -1 // the user's, who may not be known yet
-	}
-	return s
 }
 
 // resolve finds out who the container runs as, from the image's own files in a
@@ -235,7 +170,7 @@ func (r *run) judgeOriginal(main *check.TwinState) {
 func (o *original) account() *check.Original {
 	return &check.Original{
 		Running: o.state.Running, Declared: o.state.Declared, Other: o.state.Other,
-		Kernel: o.kernel, KernelNote: o.note, Host: o.host, NotShared: o.notShared,
+		Kernel: o.kernel, KernelNote: o.note, Host: o.host, HostMounts: o.mounts, NotShared: o.notShared,
 		Runtime: o.wantedRuntime,
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tightship-dev/tightship/check"
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/kernel"
 	"github.com/tightship-dev/tightship/policy"
 	"github.com/tightship-dev/tightship/spec"
 )
@@ -158,7 +159,12 @@ func TestContainerRefused(t *testing.T) {
 	if _, err := Container(t.Context(), c.fake, "theirs", c.options()); !errors.Is(err, ErrNoCopies) {
 		t.Errorf("an engine without copies: %v", err)
 	}
+	// The label alone is a word that anybody may use.
 	c.theirs.Declared.Labels = map[string]string{engine.Label: "run"}
+	if _, err := Container(t.Context(), c, "theirs", c.options()); err != nil {
+		t.Errorf("theirs with a label like ours: %v", err)
+	}
+	c.theirs.Name = "tightship-run-main"
 	if _, err := Container(t.Context(), c, "theirs", c.options()); !errors.Is(err, ErrOwnTwin) {
 		t.Errorf("one of our twins: %v", err)
 	}
@@ -226,6 +232,69 @@ func TestNothingIsShared(t *testing.T) {
 	}
 	if string(c.Record) != `{"theirs": 1}` || c.Labels["theirs"] != "" || c.Entrypoint[0] != guestDir+"/guest" {
 		t.Errorf("%s %v %v", c.Record, c.Labels, c.Entrypoint)
+	}
+}
+
+// An engine makes a directory that is not there, and read-only is not what the
+// host has mounted below: neither is shared.
+func TestNotReadOnly(t *testing.T) {
+	host, gone := t.TempDir(), filepath.Join(t.TempDir(), "gone")
+	r, c := launched(t, func(c *copier) {
+		c.info.Local = true
+		c.theirs.Declared.Mounts = []spec.Mount{
+			{Kind: spec.Bind, Source: "/", Target: "/host", ReadOnly: true}, // /proc is below it
+			{Kind: spec.Bind, Source: gone, Target: "/gone", ReadOnly: true},
+			{Kind: spec.Bind, Source: host, Target: "/ro", ReadOnly: true},
+		}
+		c.theirs.Other = []string{"cgroup-parent=/theirs"}
+	})
+	for _, m := range c.Mounts {
+		if m.Kind == spec.Bind && m.Target != "/ro" {
+			t.Errorf("shared: %+v", m)
+		}
+	}
+	if m := r.original.state.Declared.Mounts; m[0].ReadOnly || !m[1].ReadOnly || !m[2].ReadOnly {
+		t.Errorf("declared %+v", m)
+	}
+	notes := strings.Join(r.original.notShared, "\n")
+	for _, word := range []string{"/ is not read-only as a whole", "stands in for / at /host", "stands in for " + gone, "not in the cgroup /theirs"} {
+		if !strings.Contains(notes, word) {
+			t.Errorf("not said: %s\n%s", word, notes)
+		}
+	}
+}
+
+func TestWritableBelow(t *testing.T) {
+	mounts := []kernel.Mount{
+		{Target: "/srv", Options: []string{"rw"}}, {Target: "/srv/ro", Options: []string{"ro"}},
+		{Target: "/srv/net", Options: []string{"rw"}, FSType: "nsfs"}, {Target: "/srvs/x", Options: []string{"rw"}},
+	}
+	if got := writableBelow(mounts, "/srv"); got != "" {
+		t.Errorf("%s is writable", got)
+	}
+	if got := writableBelow(append(mounts, kernel.Mount{Target: "/srv/a/b", Options: []string{"rw"}}), "/srv/"); got != "/srv/a/b" {
+		t.Errorf("%q is writable", got)
+	}
+	for _, row := range []struct {
+		name, api, kernel string
+		want              bool
+	}{{"docker", "1.44", "6.1.0-9-amd64", true}, {"docker", "1.43", "6.1.0", false}, {"docker", "1.51", "5.10.0", false}, {"docker", "1.51", "", false}, {"podman", "1.44", "6.1.0", false}} {
+		if got := deepReadOnly(engine.Info{Name: row.name, API: row.api, Kernel: row.kernel}); got != row.want {
+			t.Errorf("%+v: %t", row, got)
+		}
+	}
+}
+
+// The twins that plant and fill have no /dev/shm of the host's.
+func TestHostIPC(t *testing.T) {
+	r, main := launched(t, func(c *copier) { c.theirs.Declared.IPCMode = "host" })
+	if main.IPCMode != "host" {
+		t.Errorf("the main twin's is %s", main.IPCMode)
+	}
+	for _, twin := range []check.Twin{check.Isolate, check.Exhaust, check.Doomed["exhaust.pids"]} {
+		if got := r.settings(twin).IPCMode; got != "private" {
+			t.Errorf("the %s twin's is %s", twin, got)
+		}
 	}
 }
 

@@ -127,6 +127,11 @@ func (r *run) settings(t check.Twin) spec.Container {
 	if r.opts.Weaken != nil {
 		r.opts.Weaken(&c)
 	}
+	if t != check.Main && c.IPCMode == "host" {
+		// What is planted in /dev/shm and filled there would stay on the host: this
+		// namespace the main twin alone shares, whose attempts leave nothing.
+		c.IPCMode = "private"
+	}
 	switch t {
 	case check.Isolate:
 		isolate(&c, r.prefix())

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
-	"strings"
 
 	"github.com/tightship-dev/tightship/engine"
 	"github.com/tightship-dev/tightship/policy"
@@ -36,11 +34,19 @@ func (f verifyFlags) subjects(ctx context.Context, eng engine.Engine, images []s
 		if err != nil {
 			return nil, err
 		}
+		named := map[string]bool{}
+		for _, given := range f.containers {
+			// A name may look like the start of another container's ID. One that is
+			// not there has its error when it is verified.
+			if st, err := copier.Inspect(ctx, given); err == nil {
+				named[st.ID] = true
+			}
+		}
 		if len(found) == 0 {
 			return nil, withHint(errors.New("there is no such container"), "`docker ps --all` lists them; those that tightship made do not count")
 		}
 		for _, c := range found {
-			if slices.ContainsFunc(f.containers, func(given string) bool { return given == c.Name || strings.HasPrefix(c.ID, given) }) {
+			if named[c.ID] {
 				continue
 			}
 			all = append(all, verify.Subject{Container: c.Name})

@@ -34,15 +34,15 @@ func (e *Engine) Containers(ctx context.Context, labels []string) ([]engine.Refe
 			if err := checkID(c.ID); err != nil {
 				return err
 			}
-			if _, ours := c.Labels[engine.Label]; ours {
-				continue
-			}
 			name := c.ID[:12]
 			for _, n := range c.Names {
 				// A link gives a container names below another's: /other/alias.
 				if n = strings.TrimPrefix(n, "/"); nameRE.MatchString(n) {
 					name = n
 				}
+			}
+			if engine.Ours(name, c.Labels) {
+				continue
 			}
 			out = append(out, engine.Reference{ID: c.ID, Name: name})
 		}

@@ -103,6 +103,7 @@ func copied(c spec.Container, podman bool) ([]byte, error) {
 		return nil, err
 	}
 	was := declared(in, podman)
+	was.Network = networkMode(in.HostConfig) // what is in the record, whatever it is connected to
 	if err := copyConfig(raw.Config, config, was, c); err != nil {
 		return nil, err
 	}
@@ -160,7 +161,7 @@ func copyConfig(o object, config *container.Config, was, c spec.Container) error
 }
 
 func copyHost(o object, host *container.HostConfig, was, c spec.Container) error {
-	for _, key := range []string{"PortBindings", "PublishAllPorts", "ContainerIDFile", "Links", "VolumesFrom", "AutoRemove", "OomKillDisable"} {
+	for _, key := range []string{"PortBindings", "PublishAllPorts", "CgroupParent", "ContainerIDFile", "Links", "VolumesFrom", "AutoRemove", "OomKillDisable"} {
 		delete(o, key)
 	}
 	for key, value := range map[string]any{"RestartPolicy": host.RestartPolicy, "LogConfig": host.LogConfig, "Init": host.Init} {
@@ -178,7 +179,8 @@ func copyHost(o object, host *container.HostConfig, was, c spec.Container) error
 		{was.ShmSize, c.ShmSize, map[string]any{"ShmSize": host.ShmSize}},
 		// A reservation above the limit would be refused.
 		{limits{was.Memory, was.Swap}, limits{c.Memory, c.Swap}, map[string]any{"Memory": host.Memory, "MemorySwap": host.MemorySwap, "MemoryReservation": 0, "KernelMemory": 0}},
-		{was.MilliCPU, c.MilliCPU, map[string]any{"NanoCpus": host.NanoCPUs, "CpuQuota": 0, "CpuPeriod": 0}},
+		// As a quota: an engine refuses more CPUs than there are, and no quota.
+		{was.MilliCPU, c.MilliCPU, map[string]any{"NanoCpus": 0, "CpuQuota": c.MilliCPU * cpuPeriod / 1000, "CpuPeriod": cpuPeriod}},
 		{was.PIDs, c.PIDs, map[string]any{"PidsLimit": host.PidsLimit}},
 		{was.Ulimits, c.Ulimits, map[string]any{"Ulimits": host.Ulimits}},
 		{[2][]string{was.CapAdd, was.CapDrop}, [2][]string{c.CapAdd, c.CapDrop}, map[string]any{"CapAdd": host.CapAdd, "CapDrop": host.CapDrop}},
@@ -195,6 +197,9 @@ func copyHost(o object, host *container.HostConfig, was, c spec.Container) error
 		{was.Runtime, c.Runtime, map[string]any{"Runtime": host.Runtime}},
 	})
 }
+
+// cpuPeriod is the engines' default, in microseconds.
+const cpuPeriod = 100_000
 
 // copySecurity keeps the options that we have no word for, such as a profile of
 // AppArmor, beside what c says.
@@ -233,6 +238,11 @@ func copyMounts(o object, host *container.HostConfig, was, c spec.Container) err
 		return err
 	}
 	tmpfs := map[string]string{}
+	for target, options := range host.Tmpfs {
+		if host.ReadonlyRootfs && readOnly(options) {
+			tmpfs[path.Clean(target)] = options // nothing can be written there, but it hides what is below
+		}
+	}
 	given := tmpfsGiven(host)
 	for target, t := range c.Tmpfs {
 		options, ok := given[target]

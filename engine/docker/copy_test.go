@@ -29,7 +29,7 @@ const theirs = `{
 		"NetworkMode": "container:other", "PortBindings": {"80/tcp": [{"HostPort": "80"}]}, "RestartPolicy": {"Name": "always"}, "AutoRemove": true,
 		"Memory": 1024, "MemorySwap": 1024, "MemoryReservation": 512, "NanoCpus": 0, "CpuQuota": 50000, "CpuPeriod": 100000, "CpuShares": 3,
 		"SecurityOpt": ["apparmor=mine", "no-new-privileges"], "MaskedPaths": [], "ReadonlyPaths": null,
-		"Ulimits": [{"Name": "nofile", "Soft": 1, "Hard": 2}], "ReadonlyRootfs": true, "CapDrop": ["ALL"], "FutureLimit": 9
+		"Ulimits": [{"Name": "nofile", "Soft": 1, "Hard": 2}], "ReadonlyRootfs": true, "CapDrop": ["ALL"], "CgroupParent": "/theirs", "FutureLimit": 9
 	},
 	"Mounts": [
 		{"Type": "bind", "Source": "/etc/conf", "Destination": "/conf", "RW": false},
@@ -82,7 +82,7 @@ func TestCopied(t *testing.T) {
 		"Memory": 1024.0, "MemorySwap": 1024.0, "MemoryReservation": 512.0, "CpuQuota": 50000.0, "CpuShares": 3.0, "NanoCpus": 0.0,
 		"SecurityOpt": []any{"apparmor=mine", "no-new-privileges"}, "MaskedPaths": []any{}, "ReadonlyPaths": nil, "FutureLimit": 9.0,
 		"Ulimits": []any{map[string]any{"Name": "nofile", "Soft": 1.0, "Hard": 2.0}}, "ReadonlyRootfs": true, "CapDrop": []any{"ALL"},
-		"NetworkMode": "none", "PortBindings": nil, "AutoRemove": nil, "RestartPolicy": map[string]any{"Name": "no", "MaximumRetryCount": 0.0},
+		"NetworkMode": "none", "PortBindings": nil, "CgroupParent": nil, "AutoRemove": nil, "RestartPolicy": map[string]any{"Name": "no", "MaximumRetryCount": 0.0},
 		"Binds": []any{"/etc/conf:/conf:ro,rslave"}, "Tmpfs": map[string]any{"/tmp": "noexec,uid=1000,size=1m", "/run": "size=4096"},
 	} {
 		if diff := cmp.Diff(want, host[key]); diff != "" {
@@ -105,8 +105,9 @@ func TestCopiedChanges(t *testing.T) {
 	}{
 		"memory":         {func(c *spec.Container) { c.Memory, c.Swap = 32, 0 }, "Memory", 32.0},
 		"reservation":    {func(c *spec.Container) { c.Memory, c.Swap = 32, 0 }, "MemoryReservation", 0.0},
-		"cpu":            {func(c *spec.Container) { c.MilliCPU = 250 }, "NanoCpus", 250e6},
-		"quota":          {func(c *spec.Container) { c.MilliCPU = 250 }, "CpuQuota", 0.0},
+		"cpu":            {func(c *spec.Container) { c.MilliCPU = 250 }, "NanoCpus", 0.0},
+		"quota":          {func(c *spec.Container) { c.MilliCPU = 250 }, "CpuQuota", 25e3},
+		"no quota":       {func(c *spec.Container) { c.MilliCPU = 0 }, "CpuQuota", 0.0},
 		"pids":           {func(c *spec.Container) { c.PIDs = 5 }, "PidsLimit", 5.0},
 		"root":           {func(c *spec.Container) { c.ReadonlyRootfs = false }, "ReadonlyRootfs", false},
 		"privileges":     {func(c *spec.Container) { c.NoNewPrivileges = false }, "SecurityOpt", []any{"apparmor=mine"}},
@@ -156,5 +157,24 @@ func TestCopiedRefuses(t *testing.T) {
 		if _, err := copied(spec.Container{Image: "i", Entrypoint: []string{"/guest"}, Record: json.RawMessage(bad)}, false); !errors.Is(err, errInput) {
 			t.Errorf("%q: %v", bad, err)
 		}
+	}
+}
+
+// A copy has the network that its original was connected to, whatever the
+// record's mode says, and the read-only tmpfs for which our settings have no word.
+func TestCopiedFromConnected(t *testing.T) {
+	record := json.RawMessage(`{"Config": {}, "HostConfig": {"NetworkMode": "none", "ReadonlyRootfs": true, "Tmpfs": {"/opt/": "ro,size=1m"}}, "NetworkSettings": {"Networks": {"bridge": {}}}}`)
+	var in container.InspectResponse
+	if err := json.Unmarshal(record, &in); err != nil {
+		t.Fatal(err)
+	}
+	c := declared(in, false)
+	c.Record, c.Entrypoint = record, []string{"/guest"}
+	_, host := request(t, c)
+	if host["NetworkMode"] != "bridge" {
+		t.Errorf("network mode %v", host["NetworkMode"])
+	}
+	if diff := cmp.Diff(map[string]any{"/opt": "ro,size=1m"}, host["Tmpfs"]); diff != "" {
+		t.Error(diff)
 	}
 }

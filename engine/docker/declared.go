@@ -40,7 +40,7 @@ func declared(in container.InspectResponse, podman bool) spec.Container {
 		Privileged: host.Privileged,
 		Sysctls:    host.Sysctls,
 
-		Network:  string(host.NetworkMode),
+		Network:  network(in),
 		PIDMode:  string(host.PidMode),
 		IPCMode:  string(host.IpcMode),
 		UTSMode:  string(host.UTSMode),
@@ -48,15 +48,33 @@ func declared(in container.InspectResponse, podman bool) spec.Container {
 
 		OpenStdin: config.OpenStdin,
 	}
-	if c.Network == "default" || c.Network == "" {
-		c.Network = "bridge"
-	}
 	for _, d := range host.Devices {
 		c.Devices = append(c.Devices, d.PathOnHost)
 	}
 	declaredLimits(&c, host)
 	declaredSecurity(&c, host.SecurityOpt)
 	return c
+}
+
+// network is the mode, or what was made of it since: a container that was made
+// without a network can be taken out of "none" and connected to another.
+func network(in container.InspectResponse) string {
+	mode := networkMode(in.HostConfig)
+	if mode == "none" && in.NetworkSettings != nil {
+		for _, name := range slices.Sorted(maps.Keys(in.NetworkSettings.Networks)) {
+			if name != mode && name != "" {
+				return name
+			}
+		}
+	}
+	return mode
+}
+
+func networkMode(host *container.HostConfig) string {
+	if mode := string(host.NetworkMode); mode != "default" && mode != "" {
+		return mode
+	}
+	return "bridge"
 }
 
 func declaredLimits(c *spec.Container, host *container.HostConfig) {
@@ -80,7 +98,7 @@ func declaredLimits(c *spec.Container, host *container.HostConfig) {
 	case host.CPUQuota > 0 && host.CPUQuota < 1<<40:
 		period := host.CPUPeriod
 		if period <= 0 {
-			period = 100_000
+			period = cpuPeriod
 		}
 		c.MilliCPU = (host.CPUQuota*1000-1)/period + 1
 	}

@@ -131,3 +131,20 @@ func TestTranslateRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A container made without a network can be connected to one before its start;
+// its settings go on saying "none".
+func TestDeclaredNetwork(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"Config":{},"HostConfig":{"NetworkMode":"none"}}`:                                                           "none",
+		`{"Config":{},"HostConfig":{"NetworkMode":"none"},"NetworkSettings":{"Networks":{"none":{}}}}`:                "none",
+		`{"Config":{},"HostConfig":{"NetworkMode":"none"},"NetworkSettings":{"Networks":{"bridge":{}}}}`:              "bridge",
+		`{"Config":{},"HostConfig":{"NetworkMode":"none"},"NetworkSettings":{"Networks":{"none":{},"shop":{}}}}`:      "shop",
+		`{"Config":{},"HostConfig":{"NetworkMode":"container:x"},"NetworkSettings":{"Networks":{}}}`:                  "container:x",
+		`{"Config":{},"HostConfig":{"NetworkMode":"default"},"NetworkSettings":{"Networks":{"bridge":{},"shop":{}}}}`: "bridge",
+	} {
+		if got := declared(inspected(t, text), false).Network; got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}

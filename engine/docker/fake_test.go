@@ -357,6 +357,17 @@ func TestNamesDoNotReachOtherRoutes(t *testing.T) {
 	}
 }
 
+// A container is not left out for a label that its image or its owner gave it.
+func TestContainersOfOthers(t *testing.T) {
+	e := connect(t, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `[{"Id":"%s","Names":["/tightship-r1-main"],"Labels":{"tightship":"r1"}},{"Id":"%[1]s","Names":["/x"],"Labels":{"tightship":"r1"}},{"Id":"%[1]s","Names":["/tightship-r1-main2"]}]`, someID)
+	})
+	got, err := e.Containers(t.Context(), nil)
+	if err != nil || len(got) != 2 || got[0].Name != "tightship-r1-main2" || got[1].Name != "x" {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
 func TestListBelievesLabelsNotFilters(t *testing.T) {
 	e := connect(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/volumes") {
