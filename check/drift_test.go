@@ -105,6 +105,16 @@ func TestJudgesDrift(t *testing.T) {
 			in.Twins[main].Process.NoNewPrivs, in.Original.Kernel.NoNewPrivs = &no, &yes
 		}, pass, "tighter"},
 		{"drift.privileges", "no filter", original(func(k *kernel.State) { k.Seccomp = 0 }), fail, "Seccomp"},
+		{"drift.privileges", "another process with capabilities", func(in *check.Input) {
+			in.Original.Members = []*kernel.State{{PID: 77, Seccomp: 2, NoNewPrivs: &yes, Caps: kernel.Caps{Effective: 1 << 21}}}
+		}, fail, "process 77: effective set also holds SYS_ADMIN"},
+		{"drift.privileges", "another process without the filter", func(in *check.Input) {
+			in.Original.Members = []*kernel.State{{PID: 77, NoNewPrivs: &yes}}
+		}, fail, "process 77: Seccomp 0"},
+		{"drift.privileges", "another process in a user namespace of its own", func(in *check.Input) {
+			in.Original.Members = []*kernel.State{{PID: 77, Namespaces: map[string]string{"user": "user:[7]"}, Caps: kernel.Caps{Effective: 1 << 21}}}
+		}, pass, ""},
+		{"drift.privileges", "processes that cannot be read", func(in *check.Input) { in.Original.MembersNote = "only 500" }, open, "only 500"},
 		{"drift.privileges", "another label", original(func(k *kernel.State) { k.LSM = "unconfined" }), fail, "unconfined"},
 
 		{"drift.limits", "more memory", original(func(k *kernel.State) { k.Cgroup.Memory *= 2 }), fail, "memory"},

@@ -34,6 +34,10 @@ type Original struct {
 	Other      []string
 	Kernel     *kernel.State // nil when it could not be read; KernelNote says why
 	KernelNote string
+	// Members is the other processes in its cgroup; MembersNote says why some are
+	// missing.
+	Members     []*kernel.State
+	MembersNote string
 	// Host is the namespaces of the host's first process, as kernel.State's.
 	Host map[string]string
 	// HostMounts is the mount table of the host's first process, or ours.

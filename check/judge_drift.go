@@ -156,30 +156,48 @@ func judgeDriftPrivileges(in *Input) Result {
 				d.add(true, "group %d", g)
 			}
 		}
-		for _, set := range []struct {
-			name string
-			o, t uint64
-		}{
-			{"inheritable", o.Caps.Inheritable, t.Caps.Inheritable}, {"permitted", o.Caps.Permitted, t.Caps.Permitted},
-			{"effective", o.Caps.Effective, t.Caps.Effective}, {"bounding", o.Caps.Bounding, t.Caps.Bounding}, {"ambient", o.Caps.Ambient, t.Caps.Ambient},
-		} {
-			if more := set.o &^ set.t; more != 0 {
-				d.add(true, "%s set also holds %s", set.name, strings.Join(kernel.CapNames(more), ", "))
-			}
-			if less := set.t &^ set.o; less != 0 {
-				d.add(false, "%s set lacks %s", set.name, strings.Join(kernel.CapNames(less), ", "))
-			}
-		}
-		if o.NoNewPrivs != nil && t.NoNewPrivs != nil && *o.NoNewPrivs != *t.NoNewPrivs {
-			d.add(!*o.NoNewPrivs, "no-new-privileges %t", *o.NoNewPrivs)
-		}
-		if o.Seccomp != t.Seccomp {
-			d.add(o.Seccomp < t.Seccomp, "Seccomp %d, the twin's %d", o.Seccomp, t.Seccomp)
-		}
+		d.privileges("", o, t)
 		if o.LSM != t.LSM {
 			d.add(true, "security label %q, the twin's %q", o.LSM, t.LSM)
 		}
+		if in.Sandboxed() {
+			return // the others are the runtime's own, its gofer for one
+		}
+		for _, m := range in.Original.Members {
+			// In a user namespace of its own a process has every capability, over
+			// nothing of the container's.
+			if m.Namespaces["user"] == o.Namespaces["user"] {
+				var its differences
+				its.privileges(fmt.Sprintf("process %d: ", m.PID), m, t)
+				d.looser = append(d.looser, its.looser...)
+			}
+		}
+		d.unread = in.Original.MembersNote
 	})
+}
+
+// privileges compares what a process may do with what the twin's may.
+func (d *differences) privileges(who string, o, t *kernel.State) {
+	for _, set := range []struct {
+		name string
+		o, t uint64
+	}{
+		{"inheritable", o.Caps.Inheritable, t.Caps.Inheritable}, {"permitted", o.Caps.Permitted, t.Caps.Permitted},
+		{"effective", o.Caps.Effective, t.Caps.Effective}, {"bounding", o.Caps.Bounding, t.Caps.Bounding}, {"ambient", o.Caps.Ambient, t.Caps.Ambient},
+	} {
+		if more := set.o &^ set.t; more != 0 {
+			d.add(true, "%s%s set also holds %s", who, set.name, few(kernel.CapNames(more)))
+		}
+		if less := set.t &^ set.o; less != 0 {
+			d.add(false, "%s%s set lacks %s", who, set.name, few(kernel.CapNames(less)))
+		}
+	}
+	if o.NoNewPrivs != nil && t.NoNewPrivs != nil && *o.NoNewPrivs != *t.NoNewPrivs {
+		d.add(!*o.NoNewPrivs, "%sno-new-privileges %t", who, *o.NoNewPrivs)
+	}
+	if o.Seccomp != t.Seccomp {
+		d.add(o.Seccomp < t.Seccomp, "%sSeccomp %d, the twin's %d", who, o.Seccomp, t.Seccomp)
+	}
 }
 
 func judgeDriftLimits(in *Input) Result {

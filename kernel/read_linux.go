@@ -15,3 +15,9 @@ func Read(pid int) (*State, error) {
 func (s *State) Refresh() (*Cgroup, error) {
 	return s.refresh(os.DirFS("/"))
 }
+
+// Members reads the other processes in the container's cgroup, at most so many;
+// more says that there are others.
+func (s *State) Members(most int) (all []*State, more bool, err error) {
+	return s.members(os.DirFS("/proc"), os.DirFS("/"), most)
+}

@@ -13,3 +13,8 @@ func Read(pid int) (*State, error) {
 func (s *State) Refresh() (*Cgroup, error) {
 	return nil, fmt.Errorf("kernel: %w", ErrUnavailable)
 }
+
+// Members always fails with ErrUnavailable.
+func (s *State) Members(most int) (all []*State, more bool, err error) {
+	return nil, false, fmt.Errorf("kernel: %w", ErrUnavailable)
+}

@@ -246,6 +246,14 @@ func TestDrift(t *testing.T) {
 		fails  string
 	}{
 		{"pids limit raised", func(t *testing.T, id, _ string) { cgroup(t, id, "pids", "pids.max", "4000") }, "drift.limits"},
+		{"a process with every capability let in", func(t *testing.T, id, _ string) {
+			other := exec.Command("sleep", "300")
+			if err := other.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = other.Process.Kill(); _ = other.Wait() })
+			cgroup(t, id, "memory", "cgroup.procs", strconv.Itoa(other.Process.Pid))
+		}, "drift.privileges"},
 		{"memory limit raised", func(t *testing.T, id, _ string) {
 			cgroup(t, id, "memory", "memory.memsw.limit_in_bytes", "4294967296")
 			cgroup(t, id, "memory", "memory.limit_in_bytes", "4294967296")

@@ -41,8 +41,12 @@ type original struct {
 	state  engine.State
 	kernel *kernel.State // nil when it could not be read; note says why
 	note   string
-	host   map[string]string // the namespaces of the host's first process
-	mounts []kernel.Mount    // its mount table
+	// members is the container's other processes; membersNote says why some are
+	// missing.
+	members     []*kernel.State
+	membersNote string
+	host        map[string]string // the namespaces of the host's first process
+	mounts      []kernel.Mount    // its mount table
 	// notShared is what the twin has in another way, one sentence each.
 	notShared []string
 	// wantedRuntime is what a given policy asks for.
@@ -94,8 +98,27 @@ func (r *run) find(ctx context.Context, ref string) error {
 		o.note = "the engine runs on another host"
 	default:
 		o.kernel, o.note = process(st)
+		o.readMembers()
 	}
 	return nil
+}
+
+// membersRead is how many of a container's processes are looked at.
+const membersRead = 500
+
+// readMembers reads the container's other processes: one that came in from
+// outside may have more than the first.
+func (o *original) readMembers() {
+	if o.kernel == nil {
+		return
+	}
+	members, more, err := o.kernel.Members(membersRead)
+	switch o.members = members; {
+	case err != nil:
+		o.membersNote = "the container's other processes cannot be read: " + err.Error()
+	case more:
+		o.membersNote = fmt.Sprintf("only %d of the container's processes were looked at", membersRead)
+	}
 }
 
 // ofHost is the namespaces and the mounts of the host's first process, and our
@@ -170,7 +193,7 @@ func (r *run) judgeOriginal(main *check.TwinState) {
 func (o *original) account() *check.Original {
 	return &check.Original{
 		Running: o.state.Running, Declared: o.state.Declared, Other: o.state.Other,
-		Kernel: o.kernel, KernelNote: o.note, Host: o.host, HostMounts: o.mounts, NotShared: o.notShared,
+		Kernel: o.kernel, KernelNote: o.note, Members: o.members, MembersNote: o.membersNote, Host: o.host, HostMounts: o.mounts, NotShared: o.notShared,
 		Runtime: o.wantedRuntime,
 	}
 }
