@@ -4,6 +4,7 @@
 set -eux
 systemctl start docker
 root=$(mktemp -d)
+chmod 755 "$root" # becomes the mode of / without a daemon, where Docker 20.10 ignores it
 mkdir -p "$root"/{bin,etc,tmp,proc,sys,dev,root,usr/bin,var}
 chmod 1777 "$root/tmp"
 cp /bin/busybox "$root/bin/"
