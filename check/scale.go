@@ -1,13 +1,15 @@
 package check
 
 // The disposable twin reaches its limits, so they are scaled down: touching
-// 2 GiB takes ten seconds on a small virtual machine, touching 32 MiB a tenth
+// 2 GiB takes ten seconds on a small virtual machine, touching 64 MiB a quarter
 // of one. What the twin declares and what the attempt reaches for are divided
 // by the same factor, derived from the wanted value, so that a declared limit
 // that is too large by some factor stays too large by it, and unlimited (0)
 // stays unlimited.
 const (
-	scaledMemory = 32 << 20
+	// A fork bomb that nothing stops must fit too, with 100 KiB of the kernel's own
+	// memory for each child.
+	scaledMemory = 64 << 20
 	scaledTmpfs  = 2 << 20
 	scaledPIDs   = 128
 	// A sandbox's own kernel lives within the limit too.

@@ -72,6 +72,8 @@ func (x *exam) silent(id string, e Engine) {
 	case e.Used && x.answers():
 		add("none at "+place(e)+": "+why, append([]Step{say("use the engine that answers:")}, run("export DOCKER_HOST="+quote(bare(x.first().Host)))...)...)
 	case x.answers(): // nothing is there, and nothing is needed
+	case errors.Is(e.Err, context.DeadlineExceeded):
+		add("no answer in time from "+place(e), say("it is busy, stuck or out of reach: see how it is doing, and run `tightship doctor` again"))
 	default:
 		add("none at "+place(e)+": "+why, x.startEngine(e)...)
 	}

@@ -15,8 +15,9 @@ import (
 )
 
 // Limit bounds every probe. They run side by side, so that a few that hang cost
-// no more time than one.
-const Limit = 5 * time.Second
+// no more time than one. A busy or emulated machine takes several seconds to load
+// one runtime, and what is given up is said to be missing.
+const Limit = 15 * time.Second
 
 // Probes is how Look reaches the machine. No field may be nil. A function gets a
 // context that ends in time; one that does not heed it is left behind.
@@ -130,7 +131,7 @@ func (p Probes) askAll(ctx context.Context, places []Endpoint) []Engine {
 		group.Go(func() {
 			e, ok := within(ctx, func(ctx context.Context) Engine { return p.ask(ctx, place) })
 			if !ok {
-				e = Engine{Endpoint: place, Err: fmt.Errorf("%w: it does not answer in time", engine.ErrUnreachable)}
+				e = Engine{Endpoint: place, Err: fmt.Errorf("%w: it does not answer in time: %w", engine.ErrUnreachable, context.DeadlineExceeded)}
 			}
 			out[i] = e
 		})

@@ -277,3 +277,41 @@ func TestThisMachine(t *testing.T) {
 		t.Errorf("it does not know this machine: %+v", r.Findings)
 	}
 }
+
+// A runtime that hangs, as one does that a slow machine is still loading, does
+// not hide the others; an engine that is slow is not said to be missing.
+func TestSlowIsNotMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := ready()
+		p := m.probes()
+		version := p.Version
+		p.Version = func(ctx context.Context, path string) ([]byte, error) {
+			if filepath.Base(path) == "runsc" {
+				time.Sleep(hangs)
+			}
+			return version(ctx, path)
+		}
+		p.Connect = func(context.Context, string) (engine.Engine, error) {
+			time.Sleep(hangs)
+			return nil, engine.ErrUnreachable
+		}
+		f := Look(t.Context(), p)
+		if len(f.Late) > 0 || f.named("runc") == nil || f.named("runc")[0].Version == "" || f.named("runsc")[0].Version != "" {
+			t.Errorf("late %v, programs %v", f.Late, f.Programs)
+		}
+		found := false
+		for _, x := range Examine(f).Findings {
+			if x.ID != "engines.answers"+at0 {
+				continue
+			}
+			found = true
+			if x.Level != Missing || !strings.Contains(x.Detail, "in time") || strings.Contains(x.Detail, "none") || len(x.Steps) != 1 || x.Steps[0].Command != "" {
+				t.Errorf("%s %q %v", x.Level, x.Detail, x.Steps)
+			}
+		}
+		if !found {
+			t.Error("nothing is said about the engine")
+		}
+		time.Sleep(2 * hangs)
+	})
+}

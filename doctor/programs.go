@@ -31,10 +31,14 @@ func (p Probes) programs(ctx context.Context) []Program {
 	for i := range out {
 		if slices.Contains(runtimes, out[i].Name) {
 			group.Go(func() {
-				printed, err := p.Version(ctx, out[i].Path)
-				if err == nil {
-					out[i].Version = word(parseVersion(printed))
-				}
+				// One that hangs must not hide that the others are there.
+				out[i].Version, _ = within(ctx, func(ctx context.Context) string {
+					printed, err := p.Version(ctx, out[i].Path)
+					if err != nil {
+						return ""
+					}
+					return word(parseVersion(printed))
+				})
 			})
 		}
 	}

@@ -57,8 +57,10 @@ var capActList = []capAct{
 	{"SYS_PACCT", "account to a file that does not exist", []string{"ENOENT"}, func(*capPlace) error {
 		return unix.Acct("/.tightship-none/none")
 	}, false},
-	{"SYS_ADMIN", "mount a file system of no type", []string{"ENODEV", "EINVAL"}, func(t *capPlace) error {
-		return unix.Mount("none", t.dir, "tightship-none", 0, "")
+	{"SYS_ADMIN", "mount a tmpfs with an impossible option", []string{"EINVAL"}, mountBad, false},
+	// AppArmor's profile for containers refuses mounts whatever the capability.
+	{"SYS_ADMIN", "set a host name of impossible length", []string{"EINVAL"}, func(*capPlace) error {
+		return rawCall(unix.SYS_SETHOSTNAME, 0, 1<<20, 0)()
 	}, false},
 	{"SYS_BOOT", "reboot with a wrong magic number", []string{"EINVAL"}, func(*capPlace) error {
 		return rawCall(unix.SYS_REBOOT, 1, 1, 1)()
@@ -187,6 +189,16 @@ func keepSetgid(t *capPlace) error {
 		return unix.EPERM
 	}
 	return nil
+}
+
+// mountBad asks for a type that every kernel has: AppArmor looks the type up
+// before it asks for the permission, so that ENODEV would say nothing.
+func mountBad(t *capPlace) error {
+	err := unix.Mount("none", t.dir, "tmpfs", 0, "tightship-none=1")
+	if err == nil {
+		unix.Unmount(t.dir, unix.MNT_DETACH)
+	}
+	return err
 }
 
 func lease(t *capPlace) error {

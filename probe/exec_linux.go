@@ -15,8 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// childTime bounds every helper process a probe starts.
-const childTime = 10 * time.Second
+// childTime bounds every helper process a probe starts. Forking to the limit in a
+// sandbox takes 20 seconds and more where the machine is emulated.
+const childTime = time.Minute
 
 // run executes a binary of ours without a shell and returns what it printed.
 // The error carries execve's errno when the program could not be started.

@@ -72,7 +72,9 @@ func exhaustMemory(s *session, r *recorder) {
 	}
 }
 
-// helperTouch touches bytes of anonymous memory, one page at a time.
+// helperTouch touches bytes of anonymous memory, one page at a time. A plan has
+// it touch one and a half times the limit, so that a third is half the limit:
+// the guest and the kernel's own tables need room beside it.
 func helperTouch(size int) {
 	// The kernel must pick this process, not the guest that waits for it. It says
 	// so before it touches anything; raising needs no privilege.
@@ -85,7 +87,7 @@ func helperTouch(size int) {
 		fmt.Println("mmap", errnoName(err))
 		os.Exit(1)
 	}
-	half := size / 2 / 4096 * 4096
+	half := size / 3 / 4096 * 4096
 	for i := 0; i < size; i += 4096 {
 		if i == half {
 			fmt.Println("half")

@@ -187,6 +187,19 @@ func TestTouchUnderLimit(t *testing.T) {
 	}
 }
 
+// What a security module looks up before it asks for the permission must be
+// there, or its errno would be taken for a permission that was given.
+func TestBadMount(t *testing.T) {
+	place := capPlace{dir: t.TempDir()}
+	err := mountBad(&place)
+	if name := errnoName(err); name != "EINVAL" && name != "EPERM" && name != "EACCES" {
+		t.Errorf("%v", err)
+	}
+	if os.Geteuid() == 0 && errnoName(err) == "EPERM" {
+		t.Skip("SKIPPED: no CAP_SYS_ADMIN, so that only the refusal was seen")
+	}
+}
+
 // The helper program runs on this machine's kernel and tells who it is.
 func TestHelperProgram(t *testing.T) {
 	path := t.TempDir() + "/helper"

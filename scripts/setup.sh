@@ -2,13 +2,14 @@
 # Brings a bare Debian or Ubuntu to where `make demo` and `make test` run. Asks
 # nothing, can be run again at any time, and does only what is still missing.
 #
-# usage: scripts/setup.sh [engine | base | compiler | sshd | make | stop]
+# usage: scripts/setup.sh [engine | base | compiler | sshd | vm | make | stop]
 #
 #   engine    a Docker engine that answers: the one there is, or one installed and
 #             started here, which also gets bin/runsc as its runtime "runsc"
 #   base      a base image for image/Dockerfile; prints its name on stdout
 #   compiler  gcc and the C library's headers, which `go test -race` needs
 #   sshd      the SSH server's program, for the tests of remote engines; starts none
+#   vm        what builds and runs the virtual machine of the lane vm
 #   make      make itself
 #   stop      ends the engine that this script started, and no other
 #   (none)    engine and base
@@ -234,6 +235,19 @@ sshd() {
 	if [ -n "$own" ]; then rm -f $policy; fi
 }
 
+### The virtual machine
+
+vm() {
+	local needed=(qemu-system-x86_64 qemu-img mmdebstrap mke2fs debugfs python3)
+	if [ "$(uname -m)" != x86_64 ]; then
+		die "the virtual machine is an x86_64 one, and so must be what runs in it" "run the lane on such a machine" 3
+	fi
+	if [ "$(id -u)" != 0 ]; then die "building the virtual machine needs root" "run this as root" 3; fi
+	if type -P "${needed[@]}" >/dev/null; then return; fi
+	can_install || die "not all of these are installed: ${needed[*]}" "install QEMU, mmdebstrap, e2fsprogs and Python 3" 3
+	install_packages qemu-system-x86 qemu-utils mmdebstrap e2fsprogs python3-minimal
+}
+
 ### What drives all this
 
 make() {
@@ -244,6 +258,6 @@ make() {
 
 case ${1:-all} in
 all) engine; base >/dev/null ;;
-engine | base | compiler | sshd | make | stop) "$1" ;;
+engine | base | compiler | sshd | vm | make | stop) "$1" ;;
 *) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0" >&2; exit 64 ;;
 esac

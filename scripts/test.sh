@@ -4,8 +4,11 @@
 # silent: it is counted as skipped, and with TIGHTSHIP_STRICT=1 as failed.
 #
 # usage: scripts/test.sh [LANE...]      lanes: build lint cross unit hollow e2e engines
+#        scripts/test.sh vm             cgroup v2, systemd and AppArmor in an emulated
+#                                       machine; takes about ten minutes, and so does not
+#                                       run by itself
 #
-# Without a lane: all but engines, which builds and starts other engines and takes
+# Without a lane: all but engines and vm; engines builds and starts other engines, for
 # ten minutes more.
 #
 # exit code: 0 nothing failed, 1 otherwise
@@ -101,6 +104,24 @@ engines() {
 	trap - EXIT
 }
 
+# vm: what other hosts have and this one may lack, in a virtual machine of its own.
+vm() {
+	local code
+	scripts/setup.sh vm
+	code=$?
+	if [ $code = 0 ]; then
+		banner '------------------------' vm
+		local begin=$SECONDS
+		test/vm/lane.sh
+		code=$?
+	fi
+	case $code in
+	0) record vm ok "$((SECONDS - begin)) s" ;;
+	"$unavailable") record vm SKIPPED "no virtual machine can be had here: nothing was proved about cgroup v2 and AppArmor" ;;
+	*) record vm FAILED "cases failed" ;;
+	esac
+}
+
 if [ $# = 0 ]; then set -- build lint cross unit hollow e2e; fi
 for name; do
 	case $name in
@@ -110,6 +131,7 @@ for name; do
 	hollow) lane hollow env TIGHTSHIP_HOLLOW=1 go test -run Hollow -timeout 15m ./check ;;
 	e2e) e2e ;;
 	engines) engines ;;
+	vm) vm ;;
 	*) echo "test: unknown lane $name" >&2; exit 64 ;;
 	esac
 done
