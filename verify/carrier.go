@@ -2,10 +2,10 @@ package verify
 
 import (
 	"archive/tar"
-	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/tightship-dev/tightship/check"
@@ -50,26 +50,25 @@ func (r *run) load(ctx context.Context) (id string, err error) {
 			return "", err
 		}
 	}
-	data, err := cargo(r.opts.Guest, r.info.Arch, r.standIns, r.opts.Policy.User)
-	if err != nil {
-		return "", err
-	}
-	if err := r.eng.CopyTo(ctx, id, bytes.NewReader(data)); err != nil {
+	// As a stream: many runs side by side must not hold a copy of the guest each.
+	out, in := io.Pipe()
+	defer out.Close()
+	go func() { in.CloseWithError(cargo(in, r.opts.Guest, r.info.Arch, r.standIns, r.opts.Policy.User)) }()
+	if err := r.eng.CopyTo(ctx, id, out); err != nil {
 		return "", fmt.Errorf("bringing in the guest: %w", err)
 	}
 	return id, nil
 }
 
-// cargo is the tar that fills the volumes: the guest, the helper program plain,
+// cargo writes the tar that fills the volumes: the guest, the helper program plain,
 // with a setuid bit and with a file capability, and the stand-ins' owners, u
 // where none is known.
-func cargo(guest []byte, arch string, standIns []standIn, u policy.User) ([]byte, error) {
+func cargo(out io.Writer, guest []byte, arch string, standIns []standIn, u policy.User) error {
 	helper, err := probe.HelperELF(arch)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var buf bytes.Buffer
-	w := tar.NewWriter(&buf)
+	w := tar.NewWriter(out)
 	dir := strings.TrimPrefix(guestDir, "/")
 	for _, f := range []struct {
 		name   string
@@ -84,10 +83,10 @@ func cargo(guest []byte, arch string, standIns []standIn, u policy.User) ([]byte
 	} {
 		h := &tar.Header{Typeflag: tar.TypeReg, Name: dir + "/" + f.name, Mode: f.mode, Size: int64(len(f.data)), PAXRecords: f.xattrs}
 		if err := w.WriteHeader(h); err != nil {
-			return nil, err
+			return err
 		}
 		if _, err := w.Write(f.data); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, s := range standIns {
@@ -96,10 +95,10 @@ func cargo(guest []byte, arch string, standIns []standIn, u policy.User) ([]byte
 		}
 		h := &tar.Header{Typeflag: tar.TypeDir, Name: strings.TrimPrefix(s.target, "/") + "/", Mode: s.mode, Uid: int(s.uid), Gid: int(s.gid), Format: tar.FormatPAX}
 		if err := w.WriteHeader(h); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return buf.Bytes(), w.Close()
+	return w.Close()
 }
 
 // fileCap encodes one capability as permitted and effective in the kernel's

@@ -54,7 +54,8 @@ func FuzzParseLine(f *testing.F) {
 
 // The tar carries the privileges that the helpers are tested by.
 func TestCargo(t *testing.T) {
-	data, err := cargo([]byte("elf"), "amd64", []standIn{
+	var data bytes.Buffer
+	err := cargo(&data, []byte("elf"), "amd64", []standIn{
 		{target: "/home/a/w", uid: -1, gid: -1, mode: 0o755}, {target: "/srv", uid: 7, gid: 8, mode: 0o700},
 	}, policy.User{UID: 1000, GID: 100})
 	if err != nil {
@@ -70,7 +71,7 @@ func TestCargo(t *testing.T) {
 		"srv/":      func(h *tar.Header) bool { return h.Uid == 7 && h.Gid == 8 && h.Mode == 0o700 },
 		"home/a/w/": func(h *tar.Header) bool { return h.Uid == 1000 && h.Gid == 100 && h.Typeflag == tar.TypeDir },
 	}
-	r := tar.NewReader(bytes.NewReader(data))
+	r := tar.NewReader(&data)
 	for {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
