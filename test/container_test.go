@@ -177,7 +177,7 @@ func TestNoFlags(t *testing.T) {
 		t.Errorf("%d checks fail: %v", len(got), got)
 	}
 	d = verifyContainer(t, 1, "--container", create(t, agent))
-	if got := d.having("fail"); len(got) < 15 {
+	if got := d.having("fail"); len(got) < 20 {
 		t.Errorf("%d checks fail: %v", len(got), got)
 	}
 }
