@@ -264,7 +264,7 @@ func judgeDriftNamespaces(in *Input) Result {
 			}
 		}
 		if compared == 0 {
-			d.unread = "no namespace could be looked at"
+			d.unread = "no namespace could be looked at, which takes root"
 		}
 	})
 }
