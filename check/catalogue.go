@@ -16,7 +16,8 @@ func Catalogue() []*Check {
 	var all []*Check
 	for _, section := range [][]*Check{
 		filesystemChecks(), userChecks(), limitChecks(), capabilityChecks(),
-		environmentChecks(), secretChecks(), surfaceChecks(), driftChecks(), runChecks(), stackChecks(),
+		environmentChecks(), secretChecks(), surfaceChecks(), kernelChecks(),
+		procChecks(), namespaceChecks(), deviceChecks(), mountChecks(), networkChecks(), driftChecks(), runChecks(), stackChecks(),
 	} {
 		all = append(all, section...)
 	}

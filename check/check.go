@@ -53,6 +53,9 @@ const (
 	Environment    Section = "environment"
 	Secrets        Section = "secrets"
 	KernelSection  Section = "kernel"
+	ProcSection    Section = "proc, sys and cgroup"
+	Namespaces     Section = "namespaces"
+	MountSection   Section = "devices and mounts"
 	NetworkSection Section = "network"
 	Drift          Section = "drift"
 	Run            Section = "run"
@@ -60,7 +63,7 @@ const (
 )
 
 // Sections is every section in report order.
-var Sections = []Section{Filesystem, UserSection, Limits, Capabilities, Environment, Secrets, KernelSection, NetworkSection, Drift, Run, Stack}
+var Sections = []Section{Filesystem, UserSection, Limits, Capabilities, Environment, Secrets, KernelSection, ProcSection, Namespaces, MountSection, NetworkSection, Drift, Run, Stack}
 
 // Result is what a judge says. The text fields are sentences a user
 // understands; they name the attempt, the errno and the control.

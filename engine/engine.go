@@ -137,6 +137,20 @@ type Copier interface {
 	ReadFile(ctx context.Context, id, path string) ([]byte, error)
 }
 
+// Deriver is an Engine that can make an image from another one, without a
+// network and without running anything.
+type Deriver interface {
+	Engine
+
+	// Derive makes an image and returns its reference, by content. It carries
+	// labels (ours among them), is listed by List as a Resource of kind "image" and
+	// removed by RemoveImage. What both images share is not stored twice.
+	Derive(ctx context.Context, image string, change spec.ImageChange, labels map[string]string) (string, error)
+
+	// RemoveImage removes an image that Derive made.
+	RemoveImage(ctx context.Context, ref string) error
+}
+
 // Stream is a running process's standard streams. Reads end with io.EOF when
 // the process ends or the stream is closed. Close is safe to call twice and
 // from another goroutine, and unblocks pending reads.

@@ -23,8 +23,14 @@ import (
 type Mutation struct {
 	ID    string // as checks name it
 	Title string // what it does, in words
-	// Apply weakens settings in place.
+	// Apply weakens settings in place; what it may leave out where Image or Socket
+	// is all that changes, All fills in.
 	Apply func(*spec.Container)
+	// Socket asks for a Unix socket on the engine's host on which somebody listens,
+	// mounted where Docker has its own.
+	Socket bool
+	// Image is what the weakening changes about the image; nil for nothing.
+	Image *spec.ImageChange
 	// Blinds are the checks whose control this mutation takes away, so that they
 	// cannot be measured. They must then be inconclusive, never pass, never fail.
 	Blinds []string
@@ -53,7 +59,14 @@ func ByID(id string) (Mutation, bool) {
 
 // All returns every mutation.
 func All() []Mutation {
-	return slices.Concat(filesystem(), user(), limits(), capabilities(), environment(), secrets(), surface())
+	all := slices.Concat(filesystem(), user(), limits(), capabilities(), environment(), secrets(), surface(),
+		kernelSurface(), pseudoFiles(), namespaces(), mounts(), network(), hidden(), combinations())
+	for i := range all {
+		if all[i].Apply == nil {
+			all[i].Apply = func(*spec.Container) {}
+		}
+	}
+	return all
 }
 
 // scratch is the tmpfs of the default policy that the mutations work on.

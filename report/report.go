@@ -43,20 +43,24 @@ type Subject struct {
 
 // Check is one verdict with its evidence.
 type Check struct {
-	ID         string   `json:"id"`
-	Title      string   `json:"title"`
-	Section    string   `json:"section"`
-	Seed       []string `json:"seed"` // tests of the original suite it replaces
-	Verdict    string   `json:"verdict" jsonschema:"enum=pass,enum=fail,enum=inconclusive,enum=accepted,enum=not-applicable"`
-	Evidence   string   `json:"evidence" jsonschema:"enum=exercised,enum=kernel,enum=declared,enum=none"`
-	Wanted     string   `json:"wanted"`
-	Declared   string   `json:"declared"`
-	Kernel     string   `json:"kernel"`
-	Observed   string   `json:"observed"`
-	Reason     string   `json:"reason"`
-	Hint       string   `json:"hint"` // how to fix it; "" unless it failed or is inconclusive
-	Refs       []string `json:"refs"`
-	DurationMS int64    `json:"duration_ms"`
+	ID       string   `json:"id"`
+	Title    string   `json:"title"`
+	Section  string   `json:"section"`
+	Seed     []string `json:"seed"` // tests of the original suite it replaces
+	Verdict  string   `json:"verdict" jsonschema:"enum=pass,enum=fail,enum=inconclusive,enum=accepted,enum=not-applicable"`
+	Evidence string   `json:"evidence" jsonschema:"enum=exercised,enum=kernel,enum=declared,enum=none"`
+	Wanted   string   `json:"wanted"`
+	Declared string   `json:"declared"`
+	Kernel   string   `json:"kernel"`
+	Observed string   `json:"observed"`
+	Reason   string   `json:"reason"`
+	Hint     string   `json:"hint"` // how to fix it; "" unless it failed or is inconclusive
+	Refs     []string `json:"refs"`
+	// Setting is the policy's key that decides it, and Line where that stands in
+	// the policy's file, from 1; 0 where the file does not say it, or there is none.
+	Setting    string `json:"setting"`
+	Line       int    `json:"line"`
+	DurationMS int64  `json:"duration_ms"`
 }
 
 // Risk is something no setting here takes away. Never a verdict.

@@ -55,6 +55,9 @@ type Container struct {
 	Seccomp         string            `json:"seccomp,omitempty"` // profile as JSON, "unconfined", or "" for the engine's default
 	Sysctls         map[string]string `json:"sysctls,omitempty"`
 	Devices         []string          `json:"devices,omitempty"` // host paths
+	// Unmasked shows the whole of /proc and /sys, writable where the kernel allows
+	// it (docker: --security-opt systempaths=unconfined).
+	Unmasked bool `json:"unmasked,omitempty"`
 
 	Network  string `json:"network,omitempty"` // "none", "bridge", "host", or an engine's network name
 	PIDMode  string `json:"pid_mode,omitempty"`
@@ -99,6 +102,28 @@ type Mount struct {
 	// where an engine's volumes are nosuid by default, as Podman's are. Without
 	// it the engine's default applies.
 	Suid bool `json:"suid,omitempty"`
+	// Propagation is how mounts made later on one side show on the other
+	// (mount_namespaces(7)): "shared", "slave", or with an r in front for all
+	// below; "" is the engine's default, private.
+	Propagation string `json:"propagation,omitempty"`
+}
+
+// ImageChange is what a derived image has on top of the one it is made from.
+type ImageChange struct {
+	Env    []string          // KEY=VALUE
+	Labels map[string]string // image labels
+	// Comment goes into the image's history, where build arguments and what a
+	// RUN line said stay for everybody who pulls the image.
+	Comment string
+	Files   []File
+}
+
+// File is a regular file, or with Mode's directory bit a directory.
+type File struct {
+	Path     string // absolute
+	Mode     uint32 // st_mode's permission, setuid and setgid bits; 040000 for a directory
+	UID, GID int
+	Content  []byte
 }
 
 // Clone returns a deep copy, so that a weakened variant never leaks into the

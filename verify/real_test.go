@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -104,7 +105,20 @@ func TestRealMutations(t *testing.T) {
 // expected of it on that kernel.
 func weakened(t *testing.T, eng engine.Engine, o Options, kernel string, m mutate.Mutation) {
 	t.Helper()
-	o.Weaken = m.Apply
+	p := *o.Policy
+	ready, err := m.Ready(t.Context(), eng, p.Image, map[string]string{engine.Label: "mutation-" + strings.ToLower(rand.Text())})
+	if errors.Is(err, mutate.ErrNotDemonstrable) {
+		t.Skipf("SKIPPED: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := ready.Undo(); err != nil {
+			t.Error(err)
+		}
+	}()
+	p.Image, o.Policy, o.Weaken = ready.Image, &p, ready.Weaken
 	// The image's own programs run only where they are what is weakened.
 	touchesEnvironment := slices.ContainsFunc(mutate.Flips(m.ID), func(id string) bool { return strings.HasPrefix(id, "env.") })
 	if !touchesEnvironment && o.Only == nil {

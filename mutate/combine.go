@@ -1,0 +1,4 @@
+package mutate
+
+// combinations weakens two weakenings at once.
+func combinations() []Mutation { return nil }

@@ -1,0 +1,4 @@
+package mutate
+
+// mounts weakens what of the host is mounted.
+func mounts() []Mutation { return nil }

@@ -1,0 +1,4 @@
+package mutate
+
+// namespaces weakens the namespaces.
+func namespaces() []Mutation { return nil }

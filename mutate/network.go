@@ -1,0 +1,4 @@
+package mutate
+
+// network weakens what can be reached.
+func network() []Mutation { return nil }
