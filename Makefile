@@ -58,6 +58,10 @@ test: ## everything: lint, cross builds, unit and end-to-end tests (under 25 min
 test-engines: ## the same verdicts on Docker 29 and Podman, which it builds, starts and stops
 	scripts/test.sh engines
 
+.PHONY: test-vm
+test-vm: ## cgroup v2, systemd and AppArmor, in an emulated Debian that it builds first
+	scripts/test.sh vm
+
 .PHONY: unit
 unit: ## the unit tests alone, without the race detector: seconds
 	go test -timeout 10m ./...

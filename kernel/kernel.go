@@ -32,7 +32,8 @@ type State struct {
 	// identifies a process (proc_pid_stat(5), field 22).
 	Start uint64 `json:"start"`
 
-	// From /proc/PID/status.
+	// From /proc/PID/status. IDs are those of the process's own user namespace,
+	// Unmapped where that has none for them.
 	UIDs       [4]int64 `json:"uids"` // real, effective, saved, filesystem
 	GIDs       [4]int64 `json:"gids"`
 	Groups     []int64  `json:"groups"`

@@ -54,6 +54,9 @@ func (s *State) fill(proc, root fs.FS, dir string) error {
 	if err := parseStatus(data, s); err != nil {
 		return err
 	}
+	if err := s.translate(proc, dir); err != nil {
+		return err
+	}
 	if data, err = readFile(proc, dir+"/mountinfo"); err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ dir=${TIGHTSHIP_VM:-$HOME/.cache/tightship-vm}/$suite
 root=$dir/root
 runsc=$here/../../bin/runsc
 
-packages=systemd-sysv,dbus,dbus-user-session,libpam-systemd,linux-image-cloud-amd64,kmod,udev,iproute2,procps,iptables,docker.io,containerd,runc,uidmap,apparmor,ca-certificates,jq,busybox-static
+packages=systemd-sysv,dbus,dbus-user-session,libpam-systemd,linux-image-cloud-amd64,kmod,udev,iproute2,procps,iptables,docker.io,containerd,runc,uidmap,apparmor,podman,crun,ca-certificates,jq,busybox-static
 # Debian 13 took the command out of docker.io, and wants this to verify signatures.
 if [ "$suite" = trixie ]; then packages+=,docker-cli,sqv; fi
 
