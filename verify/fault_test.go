@@ -153,7 +153,7 @@ func TestBadGuests(t *testing.T) {
 			return true
 		}), "both succeeded and failed"},
 		"never stops":  {raw(strings.Repeat("x", 2<<20)), "too long"},
-		"speaks oddly": {raw("hello\n"), "cannot be read"},
+		"speaks oddly": {raw("hello\n"), "cannot be read (invalid character 'h' looking for beginning of value): hello"},
 		"adds fields":  {raw(`{"nonce":"","seq":0,"verdict":"pass"}` + "\n"), "cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tightship-dev/tightship/engine"
 	"github.com/tightship-dev/tightship/internal/text"
+	"github.com/tightship-dev/tightship/internal/text"
 	"github.com/tightship-dev/tightship/probe"
 )
 
@@ -111,7 +112,8 @@ func parseLine(line []byte, nonce string, seq int) (probe.Line, error) {
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&l); err != nil {
-		return l, fmt.Errorf("sent a line that cannot be read: %w", err)
+		// A runtime that cannot start the process says so here.
+		return l, fmt.Errorf("sent a line that cannot be read (%w): %.200s", err, text.OneLine(string(line)))
 	}
 	if dec.More() {
 		return l, errors.New("sent more than one value on a line")

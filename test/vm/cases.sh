@@ -34,7 +34,7 @@ policy() {
 judges() {
 	local name=$1 code=$2 want=$3 got bad
 	shift 3
-	timeout 600 "$@" --timeout 20m --quiet -o json="$OUT/$name.json" >"$OUT/$name.out" 2>&1
+	timeout 1200 "$@" --timeout 20m --quiet -o json="$OUT/$name.json" >"$OUT/$name.out" 2>&1
 	got=$?
 	bad=$(jq -r '[.results[0].checks[] | select(.verdict != "pass" and .verdict != "not-applicable" and .id != "stack.combined") | .id] | sort | join(" ")' "$OUT/$name.json" 2>&1)
 	if [ $got != "$code" ]; then
@@ -118,6 +118,8 @@ docker rm -f swapping >/dev/null
 
 # Without a daemon.
 judges daemonless 0 "" tightship verify --engine oci --runtime runc docker-archive:small.tar --policy default.yaml
+# crun refuses hosts with both cgroup versions, so that this is where it can be tried.
+judges daemonless-crun 0 "" tightship verify --engine oci --runtime crun docker-archive:small.tar --policy default.yaml
 if type -P runsc >/dev/null; then
 	# gVisor has no ip_unprivileged_port_start.
 	judges sandbox 1 user.no-privileged-port tightship verify small --runtime runsc --policy default.yaml
@@ -131,6 +133,25 @@ if type -P runsc >/dev/null; then
 else
 	echo "SKIPPED gVisor: bin/runsc was not built (make build)"
 fi
+
+# Podman for an ordinary user. It drops the ulimits (4.3), and nothing else: the other
+# limits are enforced by the cgroup that systemd gives that user. No AppArmor.
+as-tester podman load --quiet --input /srv/vm/small.tar
+as-tester bash -c 'podman system service --time 0 unix:///run/user/1000/podman.sock >/out/podman.log 2>&1 & echo $! >/out/podman.pid'
+for _ in $(seq 120); do
+	if [ -S /run/user/1000/podman.sock ]; then break; fi
+	sleep 0.5
+done
+policy podman.yaml 'runtime: ""' 'workspace: {mode: none}'
+policy podman-memory.yaml 'runtime: ""' 'workspace: {mode: none}' 'limits: {memory: unlimited}'
+judges podman-rootless 1 "limits.core limits.nofile" \
+	as-tester env DOCKER_HOST=unix:///run/user/1000/podman.sock tightship verify small --policy /srv/vm/podman.yaml
+holds podman-rootless '.results[0].subject | .cgroup == "v2" and .engine == "podman"'
+holds podman-rootless '[.results[0].checks[] | select(.id == ("limits.pids", "limits.memory", "limits.cpu")) | .kernel] == ["100", "2 GiB", "2 CPUs"]'
+judges podman-memory 1 "limits.memory limits.swap" \
+	as-tester env DOCKER_HOST=unix:///run/user/1000/podman.sock tightship verify small --policy /srv/vm/podman-memory.yaml --only limits.memory,limits.swap,limits.pids,limits.cpu
+same podman.clean '' "$(as-tester podman ps -aq; as-tester podman volume ls -q)"
+kill "$(cat "$OUT/podman.pid")"
 
 # Nothing is left behind.
 same clean 'nothing to remove' "$(tightship clean --engine oci)"
