@@ -12,7 +12,6 @@ import (
 
 	"github.com/tightship-dev/tightship/engine"
 	"github.com/tightship-dev/tightship/internal/text"
-	"github.com/tightship-dev/tightship/internal/text"
 	"github.com/tightship-dev/tightship/probe"
 )
 
