@@ -22,7 +22,15 @@ var (
 	ErrPlatform = errors.New("the image is for another platform")
 	ErrLeft     = errors.New("not everything that was created could be removed")
 	ErrTimeout  = errors.New("the verification's time limit is over")
+	// ErrRefused is about a twin that the engine would not create or start.
+	ErrRefused = errors.New("the engine refused a container")
 )
+
+// refusal is an error that is ErrRefused and says what happened in its own words.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() error        { return r.error }
+func (r refusal) Is(target error) bool { return target == ErrRefused }
 
 // run is one verification at work.
 type run struct {
@@ -100,6 +108,9 @@ func verify(ctx context.Context, eng engine.Engine, container string, o Options)
 		return res, errors.Join(err, r.left)
 	}
 	r.progress(ctx)
+	if o.Record != nil {
+		o.Record(r.input(), r.checks)
+	}
 	return r.report(started), r.left
 }
 
@@ -219,7 +230,7 @@ func (r *run) create(ctx context.Context, t check.Twin) (string, error) {
 		return err
 	})
 	if err != nil {
-		return "", fmt.Errorf("creating the %s twin: %w", t, err)
+		return "", refusal{fmt.Errorf("creating the %s twin: %w", t, err)}
 	}
 	return id, nil
 }
