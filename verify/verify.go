@@ -117,7 +117,7 @@ func verify(ctx context.Context, eng engine.Engine, container string, o Options)
 // prepare settles everything that needs no container.
 func prepare(ctx context.Context, eng engine.Engine, container string, o Options) (*run, error) {
 	r := &run{eng: eng, opts: o, states: map[check.Twin]*check.TwinState{}, doomed: map[check.Twin]*check.TwinState{}, dooms: newDooms(), looked: map[check.Twin]bool{}, ended: map[check.Twin]bool{},
-		todo: map[check.Twin]map[probe.Role][]string{}, results: map[string]check.Result{}, hashKey: []byte(token())}
+		todo: map[check.Twin]map[probe.Role][]string{}, results: map[string]check.Result{}, hashKey: o.Twins.key()}
 	var err error
 	if r.info, err = eng.Info(ctx); err != nil {
 		return nil, err
@@ -175,6 +175,13 @@ func (r *run) measure(ctx context.Context) error {
 	if err := r.makeVolumes(ctx); err != nil {
 		return err
 	}
+	known := map[check.Twin]bool{}
+	for name := range r.states {
+		if base := r.unweakened(name); base != nil {
+			r.take(base, name)
+			known[name] = true
+		}
+	}
 	group, gctx := errgroup.WithContext(ctx)
 	// The other twins are created while the guest's volume is being filled, and
 	// started when it is full.
@@ -193,13 +200,13 @@ func (r *run) measure(ctx context.Context) error {
 			return err
 		}
 		close(loaded)
-		if r.states[check.Isolate] == nil {
+		if r.states[check.Isolate] == nil || known[check.Isolate] {
 			return nil // it was needed for loading only
 		}
 		return start(check.Isolate, id)
 	})
 	for name := range r.states {
-		if name == check.Isolate {
+		if name == check.Isolate || known[name] {
 			continue
 		}
 		group.Go(func() error {
@@ -215,7 +222,9 @@ func (r *run) measure(ctx context.Context) error {
 			}
 		})
 	}
-	group.Go(func() error { r.doomEarly(gctx, loaded); return nil })
+	if !known[check.Exhaust] {
+		group.Go(func() error { r.doomEarly(gctx, loaded); return nil })
+	}
 	return group.Wait()
 }
 
