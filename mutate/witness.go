@@ -1,5 +1,7 @@
 package mutate
 
+import "github.com/tightship-dev/tightship/check"
+
 // Unmoved is a check that is graded exercised and that no loss of a protection
 // makes fail by what was attempted alone, with the engine's and the kernel's
 // words as they were before the loss: where and why that is so.
@@ -11,7 +13,9 @@ type Unmoved struct {
 
 // AttemptUnmoved is all of them. A check that is not in it and that its attempt
 // alone never breaks is blind.
-var AttemptUnmoved = []Unmoved{}
+var AttemptUnmoved = []Unmoved{
+	{check.GVisor, "limits.cpu", "a sandbox counts as its own the time that the host gave to others, so what came of the attempt is read from the host's counter"},
+}
 
 // WhyUnmoved is the reason that a check's attempt alone need not fail on a
 // kernel; "" where it must.

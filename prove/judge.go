@@ -133,6 +133,12 @@ func (b *baseline) pointless(m mutate.Mutation) string {
 // judge says what came of a mutant.
 func (b *baseline) judge(e evidence) report.Mutant {
 	m := report.Mutant{ID: e.mutation.ID, Title: e.mutation.Title, Cells: []report.Cell{}, NotAttempted: notAttempted(b.checks, e.mutation)}
+	for _, c := range check.Catalogue() {
+		if slices.Contains(c.Mutations, m.ID) {
+			m.Section = string(c.Section)
+			break
+		}
+	}
 	switch {
 	case e.why != "":
 		m.Outcome, m.Reason = notDemonstrable, e.why
@@ -213,8 +219,8 @@ func (b *baseline) excused(m mutate.Mutation) string {
 	return strings.Join(why, "; ")
 }
 
-// unmeasured says whether a mutant's trouble is only that something could not be
-// measured, or that it could not be tried.
+// unmeasured says whether a mutant's trouble is only that it could not be tried
+// or that a check came to no verdict.
 func unmeasured(m report.Mutant) bool {
 	if m.Outcome == failedToTry {
 		return true
@@ -229,6 +235,27 @@ func unmeasured(m report.Mutant) bool {
 		}
 	}
 	return trouble
+}
+
+// unsure is the indexes of the mutants to try once more: those that could not be
+// measured, and those whose attempt was the only one that could have shown a loss
+// and may not have been made far enough.
+func (b *baseline) unsure(chosen []mutate.Mutation, mutants []report.Mutant) []int {
+	again := map[string]bool{}
+	for _, w := range b.assess(chosen, mutants).Witnesses {
+		if b.blind(w) {
+			for _, id := range w.Killers {
+				again[id] = true
+			}
+		}
+	}
+	var all []int
+	for i, m := range mutants {
+		if again[m.ID] || unmeasured(m) {
+			all = append(all, i)
+		}
+	}
+	return all
 }
 
 // notAttempted is the checks that are left out under a mutation.

@@ -156,62 +156,64 @@ func (p *prover) baseline(ctx context.Context) (*baseline, error) {
 }
 
 // mutants tries the chosen ones, at most Parallel at once, and returns what came
-// of each in their order. The error names what could not be removed.
-func (p *prover) mutants(ctx context.Context, base *baseline, chosen []mutate.Mutation) ([]report.Mutant, error) {
+// of each in their order. What could not be measured on a machine so busy is tried
+// once more at the end, one by one: that is no finding, and nothing is killed by
+// it either. The error names what could not be removed.
+func (p *prover) mutants(ctx context.Context, base *baseline, chosen []mutate.Mutation) (out []report.Mutant, left error) {
 	id, end, err := verify.Begin()
 	if err != nil {
 		return nil, err
 	}
+	defer func() { end(left != nil) }()
 	p.runID = id
-	out := make([]report.Mutant, len(chosen))
+	out = make([]report.Mutant, len(chosen))
+	var mu sync.Mutex
+	done := 0
+	one := func(i int) {
+		mutant, err := p.mutant(ctx, base, chosen[i])
+		mu.Lock()
+		defer mu.Unlock()
+		if out[i].ID == "" {
+			done++
+		}
+		out[i], left = mutant, errors.Join(left, err)
+		if p.o.Progress != nil && ctx.Err() == nil {
+			p.o.Progress(Event{Mutant: &out[i], Done: done, Total: len(chosen)})
+		}
+	}
 	slots := make(chan struct{}, p.o.Parallel)
 	var group sync.WaitGroup
-	var mu sync.Mutex
-	var left error
-	done := 0
-	for i, m := range chosen {
+	for i := range chosen {
 		slots <- struct{}{}
 		if ctx.Err() != nil {
-			<-slots
 			break
 		}
 		group.Go(func() {
 			defer func() { <-slots }()
-			mutant, err := p.mutant(ctx, base, m)
-			mu.Lock()
-			defer mu.Unlock()
-			out[i], left = mutant, errors.Join(left, err)
-			done++
-			if p.o.Progress != nil && ctx.Err() == nil {
-				p.o.Progress(Event{Mutant: &out[i], Done: done, Total: len(chosen)})
-			}
+			one(i)
 		})
 	}
 	group.Wait()
-	end(left != nil)
+	if ctx.Err() == nil {
+		for _, i := range base.unsure(chosen, out) {
+			one(i)
+		}
+	}
 	return out, left
 }
 
-// mutant tries one mutation and judges it. What could not be measured is tried
-// once more: a busy machine is no finding, and it is none of the checks' merit
-// either. The error wraps verify.ErrLeft.
+// mutant tries one mutation and judges it. The error wraps verify.ErrLeft.
 func (p *prover) mutant(ctx context.Context, base *baseline, m mutate.Mutation) (report.Mutant, error) {
 	started := p.o.Now()
-	var mutant report.Mutant
+	seen := evidence{mutation: m, why: base.pointless(m)}
 	var left error
-	for range 2 {
-		seen := evidence{mutation: m, why: base.pointless(m)}
-		if seen.why == "" {
-			left = errors.Join(left, p.try(ctx, base, &seen))
-		}
-		if p.o.keep != nil {
-			p.o.keep(seen)
-		}
-		mutant = base.judge(seen)
-		if !unmeasured(mutant) || ctx.Err() != nil {
-			break
-		}
+	if seen.why == "" {
+		left = p.try(ctx, base, &seen)
 	}
+	if p.o.keep != nil {
+		p.o.keep(seen)
+	}
+	mutant := base.judge(seen)
 	mutant.DurationMS = p.o.Now().Sub(started).Milliseconds()
 	return mutant, left
 }
