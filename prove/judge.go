@@ -284,14 +284,19 @@ func (b *baseline) witness(c *check.Check, chosen []mutate.Mutation, mutants []r
 	w := report.Witness{Check: c.ID, Baseline: string(b.results[c.ID].Verdict), Killers: []string{}, Seen: []string{}, Reason: c.NoMutation}
 	seen := map[string]bool{}
 	var undone []string
-	tried := 0
+	wanted, tried := 0, 0 // mutations that are to break it on this kernel
+	for _, m := range mutate.All() {
+		if mutate.Expected(b.kernel, m, template(c.ID)) == check.Fail {
+			wanted++
+		}
+	}
 	for i, m := range mutants {
-		if !slices.Contains(c.Mutations, m.ID) {
+		if mutate.Expected(b.kernel, chosen[i], template(c.ID)) != check.Fail {
 			continue
 		}
 		tried++
 		if m.Outcome == notDemonstrable && len(m.Cells) == 0 {
-			undone = append(undone, chosen[i].ID+" ("+m.Reason+")")
+			undone = append(undone, m.ID+" ("+m.Reason+")")
 		}
 		for _, cell := range m.Cells {
 			if cell.Check == c.ID && cell.Expected == string(check.Fail) && cell.Actual == cell.Expected {
@@ -309,14 +314,14 @@ func (b *baseline) witness(c *check.Check, chosen []mutate.Mutation, mutants []r
 	}
 	switch {
 	case w.Reason != "" || seen[attempt]:
-	case len(w.Killers) > 0 && tried < len(c.Mutations):
-		w.Reason = fmt.Sprintf("%d of its %d mutations were tried, and in none did the attempt alone fail", tried, len(c.Mutations))
+	case len(w.Killers) > 0 && tried < wanted:
+		w.Reason = fmt.Sprintf("%d of its %d mutations were tried, and in none did the attempt alone fail", tried, wanted)
 	case len(w.Killers) > 0:
 		w.Reason = mutate.WhyUnmoved(b.kernel, template(c.ID))
 	case b.results[c.ID].Verdict != check.Pass:
 		w.Reason = "it did not hold in the baseline, so nothing can be taken from it"
 	case tried == 0:
-		w.Reason = "none of its mutations was tried"
+		w.Reason = report.NotTried
 	case len(undone) == tried:
 		w.Reason = "none of its mutations can be demonstrated here: " + strings.Join(undone, "; ")
 	default:

@@ -168,15 +168,17 @@ func (p *prover) mutants(ctx context.Context, base *baseline, chosen []mutate.Mu
 	p.runID = id
 	out = make([]report.Mutant, len(chosen))
 	var mu sync.Mutex
-	done := 0
-	one := func(i int) {
+	done, told := 0, make([]bool, len(chosen))
+	one := func(i int, last bool) {
 		mutant, err := p.mutant(ctx, base, chosen[i])
 		mu.Lock()
 		defer mu.Unlock()
-		if out[i].ID == "" {
-			done++
-		}
 		out[i], left = mutant, errors.Join(left, err)
+		if told[i] || !last && unmeasured(mutant) {
+			return
+		}
+		told[i] = true
+		done++
 		if p.o.Progress != nil && ctx.Err() == nil {
 			p.o.Progress(Event{Mutant: &out[i], Done: done, Total: len(chosen)})
 		}
@@ -190,13 +192,13 @@ func (p *prover) mutants(ctx context.Context, base *baseline, chosen []mutate.Mu
 		}
 		group.Go(func() {
 			defer func() { <-slots }()
-			one(i)
+			one(i, false)
 		})
 	}
 	group.Wait()
 	if ctx.Err() == nil {
 		for _, i := range base.unsure(chosen, out) {
-			one(i)
+			one(i, true)
 		}
 	}
 	return out, left

@@ -22,6 +22,10 @@ type ProofResult struct {
 	DurationMS int64        `json:"duration_ms"`
 }
 
+// NotTried is the reason of a Witness whose weakenings were not among those that
+// were asked for.
+const NotTried = "none of its mutations was tried"
+
 // Mutant is one weakening and what came of it.
 type Mutant struct {
 	ID      string `json:"id"`

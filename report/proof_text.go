@@ -399,7 +399,7 @@ func (p proofPage) legend(b *strings.Builder) {
 	for _, r := range p.results {
 		for _, w := range r.Witnesses {
 			id := Sanitize(w.Check, maxName)
-			if w.Baseline == pass && !slices.Contains(w.Seen, "attempt") && w.Reason != "" && !slices.Contains(unmoved, id) {
+			if w.Baseline == pass && !slices.Contains(w.Seen, "attempt") && (len(w.Killers) > 0 || p.whole(r)) && !slices.Contains(unmoved, id) {
 				unmoved = append(unmoved, id)
 			}
 		}
@@ -407,6 +407,12 @@ func (p proofPage) legend(b *strings.Builder) {
 	if len(unmoved) > 0 && !p.Verbose {
 		p.hang(b, "", p.faint, "held, and not shown by an attempt (--verbose has the reasons): "+strings.Join(unmoved, ", "))
 	}
+}
+
+// whole says whether every weakening that there is was tried: each check has one
+// then, or a reason for none.
+func (p proofPage) whole(r ProofResult) bool {
+	return !slices.ContainsFunc(r.Witnesses, func(w Witness) bool { return w.Reason == NotTried })
 }
 
 // skipped is how many mutants were not held against every check.
