@@ -15,6 +15,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/tightship-dev/tightship/check"
 	"github.com/tightship-dev/tightship/spec"
@@ -40,11 +41,18 @@ type Mutation struct {
 	Blinds []string
 }
 
+// What is asked for again and again is made once.
+var (
+	catalogue = sync.OnceValue(check.Catalogue)
+	alone     = sync.OnceValue(singles)
+)
+
 // Flips returns the IDs of the checks that must fail under a mutation.
 func Flips(id string) []string {
 	var all []string
-	for _, c := range check.Catalogue() {
-		if slices.Contains(c.Mutations, id) {
+	p, two := pair(id)
+	for _, c := range catalogue() {
+		if slices.Contains(c.Mutations, id) || two && p.expected("", c.ID) == check.Fail {
 			all = append(all, c.ID)
 		}
 	}
@@ -63,14 +71,19 @@ func ByID(id string) (Mutation, bool) {
 
 // All returns every mutation.
 func All() []Mutation {
-	all := slices.Concat(filesystem(), user(), limits(), capabilities(), environment(), secrets(), surface(),
-		kernelSurface(), pseudoFiles(), namespaces(), mounts(), network(), hidden(), combinations())
+	all := slices.Concat(singles(), combinations())
 	for i := range all {
 		if all[i].Apply == nil {
 			all[i].Apply = func(*spec.Container) {}
 		}
 	}
 	return all
+}
+
+// singles is every mutation but the combinations.
+func singles() []Mutation {
+	return slices.Concat(filesystem(), user(), limits(), capabilities(), environment(), secrets(), surface(),
+		kernelSurface(), pseudoFiles(), namespaces(), mounts(), network(), hidden())
 }
 
 // scratch is the tmpfs of the default policy that the mutations work on.
@@ -215,7 +228,9 @@ func environment() []Mutation {
 	return []Mutation{
 		{ID: "env.no-path", Title: "PATH leads nowhere", Apply: setEnv("PATH=/nonexistent")},
 		{ID: "env.no-python-home", Title: "Python does not find its library", Apply: setEnv("PYTHONHOME=/nonexistent")},
-		{ID: "env.no-git-config", Title: "git does not read the system configuration", Apply: setEnv("GIT_CONFIG_NOSYSTEM=1")},
+		{ID: "env.no-git-config", Title: "git reads neither the system's configuration nor the user's", Apply: func(c *spec.Container) {
+			c.Env = append(c.Env, "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null")
+		}},
 		{ID: "env.git-prompt", Title: "git may ask on the terminal", Apply: setEnv("GIT_TERMINAL_PROMPT=1")},
 	}
 }

@@ -1,6 +1,10 @@
 package mutate
 
-import "github.com/tightship-dev/tightship/check"
+import (
+	"slices"
+
+	"github.com/tightship-dev/tightship/check"
+)
 
 // Unmoved is a check that is graded exercised and that no loss of a protection
 // makes fail by what was attempted alone, with the engine's and the kernel's
@@ -32,8 +36,9 @@ func WhyUnmoved(kernel, id string) string {
 // WhyNotShown is the reason that a mutation does not make a check fail on a
 // kernel although the check names it; "" where it does.
 func WhyNotShown(kernel, mutation, id string) string {
+	p, _ := pair(mutation)
 	for _, e := range Exceptions {
-		if e.Kernel == kernel && e.Mutation == mutation && e.Check == id {
+		if e.Kernel == kernel && slices.Contains([]string{mutation, p.A, p.B}, e.Mutation) && e.Check == id {
 			return e.Reason
 		}
 	}

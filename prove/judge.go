@@ -66,17 +66,32 @@ func template(id string) string {
 }
 
 // demanded is the checks that must fail under a mutation: those that it flips on
-// this kernel and that held before. Of the checks that one template makes for a
-// policy's commands one is enough: a command that is named by its path is found
-// without PATH.
+// this kernel and that held before. One need not: the check of a command that the
+// policy names by its path, which is found without PATH.
 func (b *baseline) demanded(m mutate.Mutation) []*check.Check {
 	var all []*check.Check
 	for _, c := range b.checks {
-		if c.ID != stack && b.results[c.ID].Verdict == check.Pass && mutate.Expected(b.kernel, m, template(c.ID)) == check.Fail {
+		if c.ID != stack && !b.byPath(c) && b.results[c.ID].Verdict == check.Pass && mutate.Expected(b.kernel, m, template(c.ID)) == check.Fail {
 			all = append(all, c)
 		}
 	}
 	return all
+}
+
+// byPath says whether a check is about a command that the policy names by its
+// path. The instances of the template are in the order of the policy's commands.
+func (b *baseline) byPath(c *check.Check) bool {
+	n := 0
+	for _, other := range b.checks {
+		if template(other.ID) != "env.command[*]" {
+			continue
+		}
+		if other == c {
+			return n < len(b.in.Policy.Environment.Commands) && strings.Contains(b.in.Policy.Environment.Commands[n].Run[0], "/")
+		}
+		n++
+	}
+	return false
 }
 
 // pointless is why a mutation cannot show anything here, before it is tried; ""
@@ -133,8 +148,8 @@ func (b *baseline) pointless(m mutate.Mutation) string {
 // judge says what came of a mutant.
 func (b *baseline) judge(e evidence) report.Mutant {
 	m := report.Mutant{ID: e.mutation.ID, Title: e.mutation.Title, Cells: []report.Cell{}, NotAttempted: notAttempted(b.checks, e.mutation)}
-	for _, c := range check.Catalogue() {
-		if slices.Contains(c.Mutations, m.ID) {
+	for _, id := range mutate.Flips(m.ID) {
+		if c, ok := check.ByID(id); ok {
 			m.Section = string(c.Section)
 			break
 		}
@@ -153,10 +168,6 @@ func (b *baseline) judge(e evidence) report.Mutant {
 	got := verdicts(e.in, b.checks)
 	demanded := b.demanded(e.mutation)
 	var missed, crossed []string
-	noticed := map[string]bool{} // templates
-	for _, c := range demanded {
-		noticed[template(c.ID)] = noticed[template(c.ID)] || got[c.ID].Verdict == check.Fail
-	}
 	for _, c := range b.checks {
 		before, now := b.results[c.ID].Verdict, got[c.ID].Verdict
 		want := mutate.Expected(b.kernel, e.mutation, template(c.ID))
@@ -178,7 +189,8 @@ func (b *baseline) judge(e evidence) report.Mutant {
 		m.Cells = append(m.Cells, cell)
 		switch {
 		case now == want:
-		case want == check.Fail && now == check.Pass && noticed[template(c.ID)]: // another of its template did
+		case want == check.Fail && now == check.Pass && b.byPath(c):
+			m.Cells = m.Cells[:len(m.Cells)-1]
 		case want == check.Fail:
 			missed = append(missed, c.ID)
 		default:

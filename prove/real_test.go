@@ -70,6 +70,8 @@ func TestRealProof(t *testing.T) {
 	}{{"runc", 45}, {"runsc", 35}} {
 		t.Run(row.runtime, func(t *testing.T) {
 			eng, o := real(t, row.runtime)
+			var kept recording
+			o.keep = kept.add
 			p, err := Run(t.Context(), eng, o)
 			if err != nil {
 				t.Fatal(err)
@@ -79,6 +81,9 @@ func TestRealProof(t *testing.T) {
 			}
 			t.Logf("%d ms, %+v", p.DurationMS, p.Summary)
 			tell(t, p)
+			if !t.Failed() {
+				guard(t, &kept)
+			}
 		})
 	}
 }
