@@ -234,7 +234,7 @@ func judgeCPU(in *Input) Result {
 	used := cpu / wall
 	limit := float64(in.Twins[Isolate].Declared.MilliCPU) / 1000
 	counter := moved(in, Isolate, func(c kernel.Cgroup) int64 { return c.CPUThrottled })
-	if n, err := strconv.ParseInt(o.Facts["throttled"], 10, 64); err == nil && counter == silent {
+	if n, err := strconv.ParseInt(o.Facts["throttled"], 10, 64); err == nil && (counter == silent || n == 0) {
 		counter = answerOf(n > 0) // what the container sees of its own cgroup
 	}
 	seen := fmt.Sprintf("%s threads burned %.2f CPUs against a quota of %.2f; %s", o.Facts["threads"], used, limit, counterText("count of throttled periods", counter))

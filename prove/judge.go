@@ -182,9 +182,9 @@ func (b *baseline) judge(e evidence) report.Mutant {
 		if want == check.Pass && now == check.Pass {
 			continue
 		}
-		cell := report.Cell{Check: c.ID, Expected: string(want), Actual: string(now), Seen: []string{}, Reason: got[c.ID].Reason}
+		cell := report.Cell{Check: c.ID, Expected: string(want), Actual: string(now), Seen: []string{}, Unclear: []string{}, Reason: got[c.ID].Reason}
 		if now == check.Fail {
-			cell.Seen = seenBy(c, b.in, e.in)
+			cell.Seen, cell.Unclear = seenBy(c, b.in, e.in)
 		}
 		m.Cells = append(m.Cells, cell)
 		switch {
@@ -198,7 +198,7 @@ func (b *baseline) judge(e evidence) report.Mutant {
 		}
 	}
 	if len(demanded) > 0 && len(missed) == 0 && got[stack].Verdict != check.Fail && slices.ContainsFunc(b.checks, func(c *check.Check) bool { return c.ID == stack }) {
-		m.Cells = append(m.Cells, report.Cell{Check: stack, Expected: string(check.Fail), Actual: string(got[stack].Verdict), Seen: []string{}, Reason: got[stack].Reason})
+		m.Cells = append(m.Cells, report.Cell{Check: stack, Expected: string(check.Fail), Actual: string(got[stack].Verdict), Seen: []string{}, Unclear: []string{}, Reason: got[stack].Reason})
 		missed = append(missed, stack)
 	}
 	switch {
@@ -231,31 +231,23 @@ func (b *baseline) excused(m mutate.Mutation) string {
 	return strings.Join(why, "; ")
 }
 
-// unmeasured says whether a mutant's trouble is only that it could not be tried
-// or that a check came to no verdict.
-func unmeasured(m report.Mutant) bool {
-	if m.Outcome == failedToTry {
-		return true
+// unrepeated says whether a mutant's trouble may be a busy machine's: it could not
+// be tried, a check came to no verdict, or one failed that nothing was taken from.
+// A check that holds although it should not is never that.
+func unrepeated(m report.Mutant) bool {
+	if m.Outcome == killed || m.Outcome == notDemonstrable {
+		return false
 	}
-	trouble := false
-	for _, c := range m.Cells {
-		if c.Actual != c.Expected {
-			if c.Actual != string(check.Inconclusive) {
-				return false
-			}
-			trouble = true
-		}
-	}
-	return trouble
+	return !slices.ContainsFunc(m.Cells, func(c report.Cell) bool { return c.Actual == string(check.Pass) && c.Actual != c.Expected })
 }
 
-// unsure is the indexes of the mutants to try once more: those that could not be
-// measured, and those whose attempt was the only one that could have shown a loss
-// and may not have been made far enough.
+// unsure is the indexes of the mutants to try once more: those whose trouble may
+// be a busy machine's, and those whose attempt was the only one that could have
+// shown a loss.
 func (b *baseline) unsure(chosen []mutate.Mutation, mutants []report.Mutant) []int {
 	again := map[string]bool{}
 	for _, w := range b.assess(chosen, mutants).Witnesses {
-		if b.blind(w) {
+		if b.unmoved(w) {
 			for _, id := range w.Killers {
 				again[id] = true
 			}
@@ -263,7 +255,7 @@ func (b *baseline) unsure(chosen []mutate.Mutation, mutants []report.Mutant) []i
 	}
 	var all []int
 	for i, m := range mutants {
-		if again[m.ID] || unmeasured(m) {
+		if again[m.ID] || unrepeated(m) {
 			all = append(all, i)
 		}
 	}
@@ -296,6 +288,7 @@ func (b *baseline) witness(c *check.Check, chosen []mutate.Mutation, mutants []r
 	w := report.Witness{Check: c.ID, Baseline: string(b.results[c.ID].Verdict), Killers: []string{}, Seen: []string{}, Reason: c.NoMutation}
 	seen := map[string]bool{}
 	var undone []string
+	unclear := false
 	wanted, tried := 0, 0 // mutations that are to break it on this kernel
 	for _, m := range mutate.All() {
 		if mutate.Expected(b.kernel, m, template(c.ID)) == check.Fail {
@@ -316,6 +309,7 @@ func (b *baseline) witness(c *check.Check, chosen []mutate.Mutation, mutants []r
 				for _, s := range cell.Seen {
 					seen[s] = true
 				}
+				unclear = unclear || slices.Contains(cell.Unclear, attempt)
 			}
 		}
 	}
@@ -330,6 +324,9 @@ func (b *baseline) witness(c *check.Check, chosen []mutate.Mutation, mutants []r
 		w.Reason = fmt.Sprintf("%d of its %d mutations were tried, and in none did the attempt alone fail", tried, wanted)
 	case len(w.Killers) > 0:
 		w.Reason = mutate.WhyUnmoved(b.kernel, template(c.ID))
+		if w.Reason == "" && unclear && b.results[c.ID].Evidence == check.Exercised {
+			w.Reason = report.AttemptUnclear
+		}
 	case b.results[c.ID].Verdict != check.Pass:
 		w.Reason = "it did not hold in the baseline, so nothing can be taken from it"
 	case tried == 0:
@@ -342,11 +339,12 @@ func (b *baseline) witness(c *check.Check, chosen []mutate.Mutation, mutants []r
 	return w
 }
 
-// blind says whether a check that is said to rest on an attempt was never moved
+// unmoved says whether a check that is said to rest on an attempt was never moved
 // by one, although it had the occasion.
-func (b *baseline) blind(w report.Witness) bool {
+func (b *baseline) unmoved(w report.Witness) bool {
 	r := b.results[w.Check]
-	return r.Verdict == check.Pass && r.Evidence == check.Exercised && len(w.Killers) > 0 && w.Reason == "" && !slices.Contains(w.Seen, attempt)
+	return r.Verdict == check.Pass && r.Evidence == check.Exercised && len(w.Killers) > 0 && !slices.Contains(w.Seen, attempt) &&
+		(w.Reason == "" || w.Reason == report.AttemptUnclear)
 }
 
 func (b *baseline) summary(p report.ProofResult) report.ProofSummary {
@@ -370,15 +368,19 @@ func (b *baseline) summary(p report.ProofResult) report.ProofSummary {
 	}
 	s.Mutants = len(p.Mutants) - s.NotDemonstrable
 	for _, w := range p.Witnesses {
-		if b.blind(w) {
+		switch {
+		case !b.unmoved(w):
+		case w.Reason == "":
 			s.Blind++
+		default:
+			s.Unclear++
 		}
 	}
 	base := report.Outcome(p.Baseline.Summary)
 	switch {
 	case s.Survived+s.CrossTalk+s.Blind > 0 || base == "failed":
 		s.Verdict = "failed"
-	case s.Errors > 0 || s.Killed == 0 || base != "proven":
+	case s.Errors+s.Unclear > 0 || s.Killed == 0 || base != "proven":
 		s.Verdict = "inconclusive"
 	default:
 		s.Verdict = "proven"

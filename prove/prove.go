@@ -137,9 +137,13 @@ type prover struct {
 	runID  string // of what mutations make beside containers
 }
 
+// commandTime bounds each of the image's own programs. Beside others one takes
+// longer than alone, and a hang is no finding here.
+const commandTime = 4 * verify.DefaultCommandTimeout
+
 // options are those of one verification.
 func (p *prover) options(record func(*check.Input, []*check.Check)) verify.Options {
-	return verify.Options{Policy: p.o.Policy, Guest: p.o.Guest, Timeout: p.o.Timeout, Twins: p.twins, Now: p.o.Now, Record: record}
+	return verify.Options{Policy: p.o.Policy, Guest: p.o.Guest, Timeout: p.o.Timeout, CommandTimeout: commandTime, Twins: p.twins, Now: p.o.Now, Record: record}
 }
 
 // baseline verifies with nothing taken away.
@@ -156,9 +160,8 @@ func (p *prover) baseline(ctx context.Context) (*baseline, error) {
 }
 
 // mutants tries the chosen ones, at most Parallel at once, and returns what came
-// of each in their order. What could not be measured on a machine so busy is tried
-// once more at the end, one by one: that is no finding, and nothing is killed by
-// it either. The error names what could not be removed.
+// of each in their order. What a busy machine may have brought about is tried once
+// more at the end, one by one, and the mutant says so. The error names what could not be removed.
 func (p *prover) mutants(ctx context.Context, base *baseline, chosen []mutate.Mutation) (out []report.Mutant, left error) {
 	id, end, err := verify.Begin()
 	if err != nil {
@@ -173,8 +176,11 @@ func (p *prover) mutants(ctx context.Context, base *baseline, chosen []mutate.Mu
 		mutant, err := p.mutant(ctx, base, chosen[i])
 		mu.Lock()
 		defer mu.Unlock()
+		if first := out[i]; last && mutant.Outcome == killed && first.Outcome != killed {
+			mutant.Reason = "when tried again by itself; at first, with others beside it: " + first.Outcome + ", " + first.Reason
+		}
 		out[i], left = mutant, errors.Join(left, err)
-		if told[i] || !last && unmeasured(mutant) {
+		if told[i] || !last && unrepeated(mutant) {
 			return
 		}
 		told[i] = true

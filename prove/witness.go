@@ -45,13 +45,17 @@ func only(account string, base, mutant *check.Input) *check.Input {
 	return &in
 }
 
-// seenBy says which accounts of a mutant make a check fail by themselves.
-func seenBy(c *check.Check, base, mutant *check.Input) []string {
-	seen := []string{}
+// seenBy says which accounts of a mutant make a check fail by themselves, and
+// which leave it unmeasured.
+func seenBy(c *check.Check, base, mutant *check.Input) (seen, unclear []string) {
+	seen, unclear = []string{}, []string{}
 	for _, account := range accounts {
-		if c.Judge(only(account, base, mutant)).Verdict == check.Fail {
+		switch c.Judge(only(account, base, mutant)).Verdict {
+		case check.Fail:
 			seen = append(seen, account)
+		case check.Inconclusive, "":
+			unclear = append(unclear, account)
 		}
 	}
-	return seen
+	return seen, unclear
 }

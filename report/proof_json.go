@@ -23,6 +23,7 @@ func ProofJSON(w io.Writer, p Proof) error {
 			m.Cells = append([]Cell{}, m.Cells...)
 			for k := range m.Cells {
 				m.Cells[k].Seen = append([]string{}, m.Cells[k].Seen...)
+				m.Cells[k].Unclear = append([]string{}, m.Cells[k].Unclear...)
 			}
 		}
 		r.Witnesses = append([]Witness{}, r.Witnesses...)

@@ -63,7 +63,7 @@ func ProofCounts(s ProofSummary) string {
 	for _, more := range []struct {
 		n    int
 		what string
-	}{{s.Survived, "survived"}, {s.Errors, "not tried"}, {s.Blind, "blind"}} {
+	}{{s.Survived, "survived"}, {s.Errors, "not tried"}, {s.Blind, "blind"}, {s.Unclear, "unclear"}} {
 		if more.n > 0 {
 			line += fmt.Sprintf(", %s %d", more.what, more.n)
 		}
@@ -93,6 +93,7 @@ func proofHeadline(r ProofResult) (word, meaning string) {
 		{s.Survived, plural(s.Survived, "weakening") + " went unnoticed"},
 		{s.CrossTalk, plural(s.CrossTalk, "check") + " flipped undeclared"},
 		{s.Blind, plural(s.Blind, "check") + verb(s.Blind, " rests", " rest") + " on an attempt that never showed anything"},
+		{s.Unclear, plural(s.Unclear, "check") + verb(s.Unclear, " rests", " rest") + " on an attempt that could not be made far enough"},
 		{s.Errors, plural(s.Errors, "weakening") + " could not be tried"},
 	} {
 		if w.n > 0 {
@@ -204,10 +205,15 @@ func (p proofPage) trouble(b *strings.Builder, r ProofResult) {
 		}
 	}
 	for _, w := range r.Witnesses {
-		if !blind(r, w) {
+		if !unmoved(r, w) {
 			continue
 		}
 		b.WriteByte('\n')
+		if w.Reason != "" {
+			p.hang(b, p.paint(p.verdict["unmeasured"], "? UNCLEAR")+on+"  ", p.strong, Sanitize(w.Check, maxName))
+			p.field(b, "reason", w.Reason)
+			continue
+		}
 		p.hang(b, p.paint(p.verdict["BROKEN"], "✗ BLIND")+on+"  ", p.strong, Sanitize(w.Check, maxName))
 		p.field(b, "reason", "it says that it rests on an attempt, but with the kernel's and the engine's words as before, no attempt made it fail under "+strings.Join(w.Killers, ", "))
 	}
@@ -232,10 +238,11 @@ func (p proofPage) broken(b *strings.Builder, r ProofResult, on string) {
 	}
 }
 
-// blind says whether a witness is among those that Summary.Blind counts.
-func blind(r ProofResult, w Witness) bool {
+// unmoved says whether a witness is among those that Summary.Blind counts, which
+// have no reason, or Summary.Unclear.
+func unmoved(r ProofResult, w Witness) bool {
 	i := slices.IndexFunc(r.Baseline.Checks, func(c Check) bool { return c.ID == w.Check })
-	return i >= 0 && r.Baseline.Checks[i].Evidence == exercised && w.Baseline == pass && len(w.Killers) > 0 && w.Reason == "" && !slices.Contains(w.Seen, "attempt")
+	return i >= 0 && r.Baseline.Checks[i].Evidence == exercised && w.Baseline == pass && len(w.Killers) > 0 && (w.Reason == "" || w.Reason == AttemptUnclear) && !slices.Contains(w.Seen, "attempt")
 }
 
 // row is one weakening on every runtime; nil where it was not tried.
