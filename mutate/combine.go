@@ -30,7 +30,11 @@ var Pairs = []Pair{
 	{A: "nnp.off", B: "caps.SETUID", Title: "a capability in the bounding set, and a way for a setuid program to gain it"},
 	{A: "user.root", B: "rootfs.writable", Title: "root, and a root file system that yields to it"},
 	{A: "user.root", B: "nnp.off", Title: "root, and setuid programs that work"},
-	{A: "user.root", B: "caps.DAC_OVERRIDE", Title: "root, and the capability that makes permissions mean nothing"},
+	{
+		A: "user.root", B: "caps.DAC_OVERRIDE", Title: "root, and the capability that makes permissions mean nothing",
+		// Root without it cannot write in a directory of the user's; with it, everywhere.
+		But: map[string]check.Verdict{"fs.workspace-writable": check.Pass},
+	},
 	{A: "memory.unlimited", B: "pids.unlimited", Title: "neither of the limits that stop a fork bomb"},
 	{A: "memory.unlimited", B: "tmpfs.unbounded", Title: "a tmpfs without a size, and no memory limit that would bound it"},
 	{A: "network.bridge", B: "caps.NET_RAW", Title: "a network, and the right to forge packets on it"},
@@ -39,9 +43,10 @@ var Pairs = []Pair{
 	{A: "tmpfs.dev", B: "caps.MKNOD", Title: "device nodes work in the tmpfs, and can be made"},
 	{
 		A: "rootfs.writable", B: "tmpfs.dropped", Title: "what was the tmpfs is a directory of the writable root",
-		// Without the tmpfs nothing can be placed there and nothing is measured;
-		// with a writable root programs run from it.
-		But: map[string]check.Verdict{"fs.tmp-noexec": check.Fail},
+		// Without the tmpfs nothing can be placed there and nothing is measured; with
+		// a writable root programs run from it, files grow past any size, and setuid
+		// files stay where they are planted.
+		But: map[string]check.Verdict{"fs.tmp-noexec": check.Fail, "fs.tmp-bounded": check.Fail, "priv.no-suid": check.Pass},
 	},
 }
 

@@ -109,7 +109,8 @@ func guard(t *testing.T, r *recording) {
 	t.Helper()
 	checks := r.base.checks
 	if p := r.proof(checks); p.Summary.Verdict != "proven" {
-		t.Fatalf("judged again it is %+v: %v", p.Summary, slices.Collect(maps.Keys(names(p))))
+		t.Errorf("judged again it is %+v: %v", p.Summary, slices.Collect(maps.Keys(names(p))))
+		return
 	}
 	held := verdicts(r.base.in, checks)
 	for i, c := range checks {

@@ -329,6 +329,9 @@ func (p proofPage) row(b *strings.Builder, r proofRow, width int) {
 			if m == nil {
 				continue
 			}
+			if m.Outcome == killed {
+				p.field(b, "killed", m.Reason)
+			}
 			for _, c := range m.Cells {
 				p.field(b, "", joined(": ", onlyMany(p, i), Sanitize(c.Check, maxName), markOf(c.Actual).word, c.Reason))
 			}
@@ -400,7 +403,7 @@ func (p proofPage) legend(b *strings.Builder) {
 	p.hang(b, "(ake) ", p.faint, "what shows the loss by itself, with the other accounts as before: the attempt inside, the kernel's account, the engine's; * is none of them alone")
 	p.hang(b, "(?)   ", p.faint, "could not be measured any more, as declared: the weakening takes the check's control away")
 	if n := p.skipped(); n > 0 {
-		p.hang(b, "", p.faint, fmt.Sprintf("%s left out: the image's own programs are run again only under weakenings that concern them", plural(n, "time")+" checks were"))
+		p.hang(b, "", p.faint, fmt.Sprintf("under %s the image's own programs were not run again, as nothing there concerns them", plural(n, "weakening")))
 	}
 	var unmoved []string
 	for _, r := range p.results {
