@@ -162,6 +162,7 @@ func filesystem() []Mutation {
 		{ID: "shm.exec", Title: "/dev/shm allows execution", Apply: func(c *spec.Container) {
 			c.Tmpfs["/dev/shm"] = spec.Tmpfs{Size: 64 << 20, Exec: true}
 		}},
+		{ID: "shm.large", Title: "/dev/shm is four times the engines' default", Apply: func(c *spec.Container) { c.ShmSize = 256 << 20 }},
 	}
 }
 

@@ -27,6 +27,8 @@ func (e *evidence) failed(err error) {
 	switch {
 	case errors.Is(err, mutate.ErrNotDemonstrable):
 		e.why = strings.TrimPrefix(err.Error(), mutate.ErrNotDemonstrable.Error()+": ")
+	case errors.Is(err, engine.ErrInput):
+		e.why = "the engine has no word for it: " + err.Error()
 	case e.mutation.MayBeRefused != "" && errors.Is(err, verify.ErrRefused) && !errors.Is(err, engine.ErrUnreachable):
 		e.why = "such a container is refused here (" + e.mutation.MayBeRefused + "): " + err.Error()
 	default:

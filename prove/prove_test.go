@@ -183,6 +183,10 @@ func TestOutcomes(t *testing.T) {
 			edit: func(spec.Container, *check.Input) error { return fmt.Errorf("%w: no way", verify.ErrRefused) },
 		},
 		{
+			name: "not in the engine's words", outcome: notDemonstrable, reason: "the engine has no word for it: creating", verdict: "inconclusive",
+			edit: func(spec.Container, *check.Input) error { return fmt.Errorf("creating: %w", engine.ErrInput) },
+		},
+		{
 			name: "nothing there to take away", outcome: notDemonstrable, reason: nothingThere, verdict: "inconclusive",
 			policy: func(p *policy.Policy) { p.Tmpfs = map[string]policy.Tmpfs{} },
 		},

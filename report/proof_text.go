@@ -283,6 +283,7 @@ func (p proofPage) matrix(b *strings.Builder) {
 			order = append(order, r.section)
 		}
 	}
+	slices.SortStableFunc(order, func(x, y string) int { return p.place(x) - p.place(y) })
 	for _, section := range order {
 		b.WriteByte('\n')
 		heading := Sanitize(section, maxName)
@@ -300,6 +301,15 @@ func (p proofPage) matrix(b *strings.Builder) {
 			}
 		}
 	}
+}
+
+// place is where a section comes in the report of the image as it is.
+func (p proofPage) place(name string) int {
+	all := sections(p.results[0].Baseline.Checks)
+	if i := slices.IndexFunc(all, func(s section) bool { return s.name == name }); i >= 0 {
+		return i
+	}
+	return len(all)
 }
 
 func (p proofPage) row(b *strings.Builder, r proofRow, width int) {
@@ -321,7 +331,9 @@ func (p proofPage) row(b *strings.Builder, r proofRow, width int) {
 		p.hang(b, lead+pad(id, width)+"  ", lipgloss.Style{}, p.flips(r))
 	} else {
 		p.hang(b, lead, lipgloss.Style{}, id)
-		p.hang(b, strings.Repeat(" ", indent+2), lipgloss.Style{}, p.flips(r))
+		if flips := p.flips(r); flips != "" {
+			p.hang(b, strings.Repeat(" ", indent+2), lipgloss.Style{}, flips)
+		}
 	}
 	if p.Verbose {
 		p.field(b, "weakening", r.title)
