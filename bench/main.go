@@ -52,6 +52,7 @@ func main() {
 	for _, c := range all {
 		err = errors.Join(err, c.measure())
 	}
+	err = errors.Join(err, proofs(*image, filepath.Join("bin", "tightship"), *runs))
 	err = errors.Join(err, containers(*image, filepath.Join("bin", "tightship"), max(*runs/2, 1)))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -150,7 +150,7 @@ func filesystemChecks() []*Check {
 				Compose:    "shm_size: 64m",
 				Kubernetes: "no emptyDir mounted over /dev/shm",
 			},
-			Needs: need(Main, probe.User, "tmp.exec", "tmp.stat"), Mutations: []string{"shm.exec"},
+			Needs: need(Main, probe.User, "tmp.exec", "tmp.stat"), Mutations: []string{"shm.exec", "shm.large"},
 			Judge: judgeShm,
 		},
 		{

@@ -47,6 +47,9 @@ var (
 	ErrNoContainer = errors.New("no such container")
 	ErrRuntime     = errors.New("no such runtime")
 	ErrBadAnswer   = errors.New("engine gave an answer that makes no sense")
+	// ErrInput says that settings make no sense, or that this engine has no word for
+	// them.
+	ErrInput = errors.New("cannot be expressed")
 )
 
 // Info is what the engine says of itself.

@@ -22,15 +22,24 @@ type ProofResult struct {
 	DurationMS int64        `json:"duration_ms"`
 }
 
+// AttemptUnclear is the reason of a Witness whose attempt came to nothing either
+// way by itself: try again on a machine with less to do.
+const AttemptUnclear = "its attempt could not be made far enough to show anything by itself; try again when the machine has less to do"
+
+// NotTried is the reason of a Witness whose weakenings were not among those that
+// were asked for.
+const NotTried = "none of its mutations was tried"
+
 // Mutant is one weakening and what came of it.
 type Mutant struct {
-	ID    string `json:"id"`
-	Title string `json:"title"`
+	ID      string `json:"id"`
+	Title   string `json:"title"`
+	Section string `json:"section"` // of the first check that it is to break
 	// Outcome is "killed" (exactly the declared checks failed), "survived" (one of
 	// them did not), "cross-talk" (another check flipped), "not-demonstrable" (it
 	// cannot be expressed here) or "error" (it could not be tried).
 	Outcome string `json:"outcome" jsonschema:"enum=killed,enum=survived,enum=cross-talk,enum=not-demonstrable,enum=error"`
-	Reason  string `json:"reason"` // "" when it was killed
+	Reason  string `json:"reason"` // "" when it was killed at the first try
 	// Cells are the checks that were expected to flip or did, in catalogue order.
 	Cells []Cell `json:"cells"`
 	// NotAttempted are the checks that were left out under this weakening.
@@ -45,8 +54,10 @@ type Cell struct {
 	Actual   string `json:"actual" jsonschema:"enum=pass,enum=fail,enum=inconclusive,enum=accepted,enum=not-applicable"`
 	// Seen says which accounts show the loss by themselves, each judged with the
 	// others as they were in the baseline: "attempt", "kernel", "engine".
-	Seen   []string `json:"seen"`
-	Reason string   `json:"reason"` // the check's own
+	Seen []string `json:"seen"`
+	// Unclear are the accounts that by themselves leave it unmeasured.
+	Unclear []string `json:"unclear"`
+	Reason  string   `json:"reason"` // the check's own
 }
 
 // Witness says of one check what was shown about it.
@@ -70,6 +81,7 @@ type ProofSummary struct {
 	CrossTalk       int    `json:"cross_talk"` // checks that flipped undeclared, over all mutants
 	NotDemonstrable int    `json:"not_demonstrable"`
 	Errors          int    `json:"errors"`
-	Blind           int    `json:"blind"` // checks graded exercised whose attempt no mutant moved
+	Blind           int    `json:"blind"`   // checks graded exercised whose attempt no mutant moved
+	Unclear         int    `json:"unclear"` // those whose attempt came to nothing either way
 	Verdict         string `json:"verdict" jsonschema:"enum=proven,enum=failed,enum=inconclusive"`
 }

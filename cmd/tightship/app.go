@@ -16,6 +16,7 @@ import (
 	"github.com/tightship-dev/tightship/doctor"
 	"github.com/tightship-dev/tightship/engine"
 	"github.com/tightship-dev/tightship/image"
+	"github.com/tightship-dev/tightship/prove"
 	"github.com/tightship-dev/tightship/report"
 	"github.com/tightship-dev/tightship/verify"
 )
@@ -34,6 +35,7 @@ const (
 type app struct {
 	newEngine func(ctx context.Context, name string) (engine.Engine, error)
 	verify    func(context.Context, engine.Engine, verify.Subject, verify.Options) (report.Result, error)
+	prove     func(context.Context, engine.Engine, prove.Options) (report.ProofResult, error)
 	clean     func(ctx context.Context, e engine.Engine, all bool) (removed, left []engine.Resource, err error)
 	catalogue func() []*check.Check
 	guest     func(arch string) ([]byte, error)
@@ -129,7 +131,7 @@ succeeded.`,
 	root.SetVersionTemplate("tightship {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
-		a.verifyCommand(), a.checksCommand(), a.policyCommand(), a.reportCommand(),
+		a.verifyCommand(), a.proveCommand(), a.checksCommand(), a.policyCommand(), a.reportCommand(),
 		a.imageCommand(), a.seccompCommand(), a.doctorCommand(), a.cleanCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()

@@ -11,6 +11,7 @@ import (
 	"github.com/tightship-dev/tightship/engine"
 	"github.com/tightship-dev/tightship/image"
 	"github.com/tightship-dev/tightship/policy"
+	"github.com/tightship-dev/tightship/prove"
 	"github.com/tightship-dev/tightship/verify"
 )
 
@@ -54,6 +55,8 @@ func hint(err error) string {
 		return "see whether DOCKER_HOST leads to a Docker engine, and what its log says"
 	case errors.Is(err, verify.ErrNoCheck):
 		return "`tightship checks` lists them"
+	case errors.Is(err, prove.ErrNoMutation):
+		return "`tightship prove --list` lists them"
 	case errors.Is(err, verify.ErrPlatform):
 		return "build the image for the engine's platform, or point DOCKER_HOST at an engine on the image's"
 	case errors.Is(err, verify.ErrLeft):

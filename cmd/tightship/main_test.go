@@ -16,6 +16,7 @@ import (
 	"github.com/tightship-dev/tightship/engine"
 	"github.com/tightship-dev/tightship/image"
 	"github.com/tightship-dev/tightship/policy"
+	"github.com/tightship-dev/tightship/prove"
 	"github.com/tightship-dev/tightship/report"
 	"github.com/tightship-dev/tightship/verify"
 )
@@ -65,6 +66,10 @@ func fakeApp(mode string) *app {
 		verify: func(ctx context.Context, _ engine.Engine, s verify.Subject, o verify.Options) (report.Result, error) {
 			mark("started")
 			return fakeVerify(ctx, mode, s, o)
+		},
+		prove: func(ctx context.Context, _ engine.Engine, o prove.Options) (report.ProofResult, error) {
+			mark("started")
+			return fakeProve(ctx, mode, o)
 		},
 		clean: func(_ context.Context, _ engine.Engine, all bool) (removed, left []engine.Resource, err error) {
 			dead := engine.Resource{Kind: "container", Name: "tightship-dead", RunID: "dead"}
@@ -162,5 +167,43 @@ func fakeVerify(ctx context.Context, mode string, s verify.Subject, o verify.Opt
 		}
 		o.Progress(verify.Event{Section: "limits", Checks: r.Checks[1:]})
 	}
+	return r, nil
+}
+
+// fakeProve takes noexec from a tmpfs, which is noticed or not.
+func fakeProve(ctx context.Context, mode string, o prove.Options) (report.ProofResult, error) {
+	base := report.Result{
+		Subject: report.Subject{Image: o.Policy.Image, Runtime: o.Policy.Runtime}, Policy: o.Policy.Source,
+		Checks:  []report.Check{{ID: "fs.tmp-noexec", Section: "filesystem", Verdict: "pass", Evidence: "exercised"}},
+		Summary: report.Summary{Pass: 1, Verdict: "proven"},
+	}
+	r := report.ProofResult{
+		Baseline: base,
+		Mutants: []report.Mutant{{ID: "tmpfs.exec", Title: "the tmpfs allows execution", Section: "filesystem", Outcome: "killed",
+			Cells: []report.Cell{{Check: "fs.tmp-noexec", Expected: "fail", Actual: "fail", Seen: []string{"attempt", "engine"}, Reason: "code ran"}}}},
+		Witnesses: []report.Witness{{Check: "fs.tmp-noexec", Baseline: "pass", Killers: []string{"tmpfs.exec"}, Seen: []string{"attempt", "engine"}}},
+		Summary:   report.ProofSummary{Mutants: 1, Killed: 1, Verdict: "proven"},
+	}
+	o.Progress(prove.Event{Baseline: &base, Total: 1})
+	switch mode {
+	case "survived":
+		r.Mutants[0].Outcome, r.Mutants[0].Reason = "survived", "not noticed by fs.tmp-noexec"
+		r.Mutants[0].Cells[0].Actual, r.Mutants[0].Cells[0].Reason = "pass", "nothing ran\x1b[2J"
+		r.Summary = report.ProofSummary{Mutants: 1, Survived: 1, Verdict: "failed"}
+	case "unclear":
+		r.Summary.Unclear, r.Summary.Verdict = 1, "inconclusive"
+		r.Witnesses[0].Seen, r.Witnesses[0].Reason = nil, report.AttemptUnclear
+	case "no-image":
+		return report.ProofResult{}, fmt.Errorf("%s: %w", o.Policy.Image, engine.ErrNoImage)
+	case "left":
+		return r, fmt.Errorf("%w: image x", verify.ErrLeft)
+	case "hang":
+		<-ctx.Done()
+		mark("cleaned")
+		return report.ProofResult{}, context.Cause(ctx)
+	case "slow":
+		time.Sleep(3 * tick)
+	}
+	o.Progress(prove.Event{Mutant: &r.Mutants[0], Done: 1, Total: 1})
 	return r, nil
 }

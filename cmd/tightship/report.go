@@ -11,15 +11,21 @@ func (a *app) reportCommand() *cobra.Command {
 		Use:   "report",
 		Short: "What reports look like",
 	}
-	c.AddCommand(&cobra.Command{
+	proof := false
+	schema := &cobra.Command{
 		Use:               "schema",
-		Short:             "Print the JSON Schema of `verify -o json`",
+		Short:             "Print the JSON Schema of `verify -o json`, or of `prove -o json`",
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if proof {
+				return print(c, report.ProofJSONSchema)
+			}
 			return print(c, report.JSONSchema)
 		},
-	})
+	}
+	schema.Flags().BoolVar(&proof, "proof", false, "the schema of `tightship prove -o json`")
+	c.AddCommand(schema)
 	return c
 }
 

@@ -4,6 +4,7 @@ import (
 	"github.com/tightship-dev/tightship/check"
 	"github.com/tightship-dev/tightship/doctor"
 	"github.com/tightship-dev/tightship/image"
+	"github.com/tightship-dev/tightship/prove"
 	"github.com/tightship-dev/tightship/verify"
 )
 
@@ -12,6 +13,7 @@ func newApp() *app {
 	return &app{
 		newEngine:  openEngine,
 		verify:     verify.One,
+		prove:      prove.Run,
 		clean:      verify.Clean,
 		catalogue:  check.Catalogue,
 		guest:      findGuest,

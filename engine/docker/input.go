@@ -11,7 +11,7 @@ import (
 )
 
 // errInput marks what we refuse before the engine is asked.
-var errInput = errors.New("cannot be expressed")
+var errInput = engine.ErrInput
 
 // errSource marks a failure of the reader that CopyTo was given, errWait what
 // the engine says in an answer that is otherwise in order, errNotStarted an exec

@@ -31,9 +31,10 @@
 package oci
 
 import (
-	"errors"
 	"strings"
 	"time"
+
+	"github.com/tightship-dev/tightship/engine"
 )
 
 // HostRootfs is the image reference for a root file system made of this
@@ -56,7 +57,7 @@ type Options struct {
 const DefaultTimeout = 2 * time.Minute
 
 // ErrInput says that settings make no sense or cannot be expressed here.
-var ErrInput = errors.New("cannot be expressed")
+var ErrInput = engine.ErrInput
 
 // transports are the kinds of image this engine reads, named as skopeo does.
 var transports = []string{"dir:", "oci:", "docker-archive:"}

@@ -1,0 +1,183 @@
+package prove
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tightship-dev/tightship/check"
+	"github.com/tightship-dev/tightship/mutate"
+	"github.com/tightship-dev/tightship/probe"
+	"github.com/tightship-dev/tightship/report"
+)
+
+// recording is what one proof saw of each mutant, the last time it was tried.
+type recording struct {
+	base    evidence
+	mutants []evidence
+}
+
+func (r *recording) add(e evidence) {
+	if e.mutation.ID == "" {
+		r.base = e
+		return
+	}
+	if i := slices.IndexFunc(r.mutants, func(old evidence) bool { return old.mutation.ID == e.mutation.ID }); i >= 0 {
+		r.mutants[i] = e
+		return
+	}
+	r.mutants = append(r.mutants, e)
+}
+
+// proof judges the recording again, with other judges if there are any.
+func (r *recording) proof(checks []*check.Check) report.ProofResult {
+	now := time.Now()
+	var rendered []report.Check
+	in := *r.base.in
+	in.Results = map[string]check.Result{}
+	for _, c := range checks {
+		res := c.Decide(&in, now)
+		in.Results[c.ID] = res
+		rendered = append(rendered, report.Check{ID: c.ID, Verdict: string(res.Verdict), Evidence: string(res.Evidence)})
+	}
+	b := newBaseline(report.Result{Checks: rendered, Summary: report.Summarize(rendered)}, r.base.in, checks, now)
+	var chosen []mutate.Mutation
+	var mutants []report.Mutant
+	for _, e := range r.mutants {
+		chosen = append(chosen, e.mutation)
+		mutants = append(mutants, b.judge(e))
+	}
+	return b.assess(chosen, mutants)
+}
+
+// names is the checks that a proof has something against.
+func names(p report.ProofResult) map[string]bool {
+	named := map[string]bool{}
+	for _, c := range p.Baseline.Checks {
+		if c.Verdict == "fail" || c.Verdict == "inconclusive" {
+			named[c.ID] = true
+		}
+	}
+	for _, m := range p.Mutants {
+		for _, c := range m.Cells {
+			if c.Actual != c.Expected {
+				named[c.Check] = true
+			}
+		}
+	}
+	for _, w := range p.Witnesses {
+		if w.Reason == "" && !slices.Contains(w.Seen, attempt) {
+			named[w.Check] = true // blind, or it would have a reason
+		}
+	}
+	return named
+}
+
+// spoiled is a recording in which the observations of one probe are others.
+func (r *recording) spoiled(in *check.Input, edit func(check.Twin, probe.Role, map[string]probe.Observation)) *check.Input {
+	if in == nil {
+		return nil
+	}
+	out := *in
+	out.Twins = map[check.Twin]*check.TwinState{}
+	for name, tw := range in.Twins {
+		mine := *tw
+		mine.Seen = map[probe.Role]map[string]probe.Observation{}
+		for role, seen := range tw.Seen {
+			mine.Seen[role] = maps.Clone(seen)
+			edit(name, role, mine.Seen[role])
+		}
+		out.Twins[name] = &mine
+	}
+	return &out
+}
+
+// onlyControls are the probes whose observation is the same under every
+// weakening by design, so that one that always says the same is no lie.
+var onlyControls = map[string]string{
+	"marker":     "it says that the guest runs at all, before anything is weakened",
+	"memfd":      "it feeds the residual risks, and no verdict",
+	"suid.plant": "it places what suid.run attempts with; what it reports is whether that worked",
+}
+
+// guard spoils one part of the verifier at a time, and demands that the proof
+// judged from the same evidence comes out not proven and names a check that rests
+// on that part.
+func guard(t *testing.T, r *recording) {
+	t.Helper()
+	checks := r.base.checks
+	before := names(r.proof(checks)) // nothing, on a machine that has time
+	held := verdicts(r.base.in, checks)
+	for i, c := range checks {
+		for kind, judge := range map[string]func(*check.Input) check.Result{
+			"passes always": func(*check.Input) check.Result { return check.Result{Verdict: check.Pass, Evidence: check.Exercised} },
+			"is empty":      func(*check.Input) check.Result { return check.Result{} },
+		} {
+			if kind == "passes always" && c.NoMutation != "" && c.ID != stack || held[c.ID].Verdict != check.Pass && held[c.ID].Verdict != check.NotApplicable {
+				continue
+			}
+			broken := *c
+			broken.Judge = judge
+			others := slices.Clone(checks)
+			others[i] = &broken
+			p := r.proof(others)
+			if held[c.ID].Verdict == check.NotApplicable && kind == "passes always" {
+				continue // nothing is there that could be lost
+			}
+			if p.Summary.Verdict == "proven" || !names(p)[c.ID] {
+				t.Errorf("the judge of %s %s, and it comes out %s, naming %v", c.ID, kind, p.Summary.Verdict, slices.Sorted(maps.Keys(names(p))))
+			}
+		}
+	}
+	probes := map[string]bool{}
+	for _, tw := range r.base.in.Twins {
+		for _, seen := range tw.Seen {
+			for name := range seen {
+				probes[name] = true
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(probes)) {
+		if strings.HasSuffix(name, check.BelowLimit("")) {
+			continue // the control of the one without the suffix
+		}
+		silent := func(_ check.Twin, _ probe.Role, seen map[string]probe.Observation) {
+			if _, was := seen[name]; was {
+				seen[name] = probe.Observation{Probe: name}
+			}
+		}
+		lie := func(twin check.Twin, role probe.Role, seen map[string]probe.Observation) {
+			if o, was := r.base.in.Twins[twin].Seen[role][name]; was {
+				seen[name] = o
+			}
+		}
+		quiet, lying := recording{base: r.base}, recording{base: r.base}
+		quiet.base.in = r.spoiled(r.base.in, silent)
+		for _, e := range r.mutants {
+			was := e.in
+			e.in = r.spoiled(was, silent)
+			quiet.mutants = append(quiet.mutants, e)
+			e.in = r.spoiled(was, lie)
+			lying.mutants = append(lying.mutants, e)
+		}
+		if found := beyond(quiet.proof(checks), before); (len(found) == 0) != (name == "memfd") {
+			t.Errorf("probe %s reports nothing, and it comes out as before, but for %v", name, found)
+		}
+		found := beyond(lying.proof(checks), before)
+		if _, control := onlyControls[name]; control != (len(found) == 0) {
+			t.Errorf("probe %s says under every weakening what it said without, and it comes out as before, but for %v", name, found)
+		}
+		t.Logf("probe %s, lying: %v", name, found)
+	}
+}
+
+// beyond is the checks that a proof that is not proven names, less those named
+// before.
+func beyond(p report.ProofResult, before map[string]bool) []string {
+	if p.Summary.Verdict == "proven" {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(names(p))), func(id string) bool { return before[id] || id == stack })
+}
