@@ -41,6 +41,9 @@ func (m Mutation) Ready(ctx context.Context, eng engine.Engine, image string, la
 			return r, fmt.Errorf("%w: this engine cannot derive an image from another one", ErrNotDemonstrable)
 		}
 		ref, err := deriver.Derive(ctx, image, *m.Image, labels)
+		if errors.Is(err, engine.ErrNoDerive) {
+			return r, fmt.Errorf("%w: %w", ErrNotDemonstrable, err)
+		}
 		if err != nil {
 			return r, fmt.Errorf("deriving an image: %w", err)
 		}
