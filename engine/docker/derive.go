@@ -8,9 +8,11 @@ import (
 	"maps"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/tightship-dev/tightship/engine"
@@ -26,7 +28,7 @@ const removeTime = 30 * time.Second
 // was added, and every engine that speaks the API has it. The container's
 // environment, labels and user become the image's, so that nothing has to be
 // quoted for a Dockerfile.
-func (e *Engine) Derive(ctx context.Context, image string, change spec.ImageChange, labels map[string]string) (id string, err error) {
+func (e *Engine) Derive(ctx context.Context, image string, change spec.ImageChange, labels map[string]string) (ref string, err error) {
 	base, err := e.Image(ctx, image)
 	if err != nil {
 		return "", err
@@ -58,29 +60,40 @@ func (e *Engine) Derive(ctx context.Context, image string, change spec.ImageChan
 			err = errors.Join(err, rerr)
 		}
 	}()
-	container, err := e.Create(ctx, name, spec.Container{
+	id, err := e.Create(ctx, name, spec.Container{
 		Image: base.ID, Cmd: []string{"tightship"}, Env: change.Env, Labels: all, User: change.User, Network: "none",
 	})
 	if err != nil {
 		return "", err
 	}
 	if len(change.Files) > 0 {
-		if err := e.CopyTo(ctx, container, layer); err != nil {
+		if err := e.CopyTo(ctx, id, layer); err != nil {
 			return "", err
 		}
 	}
 	err = e.do(ctx, "commit", engine.ErrNoContainer, func(ctx context.Context) error {
-		made, err := e.cli.ContainerCommit(ctx, container, client.ContainerCommitOptions{Comment: change.Comment, NoPause: true})
+		// Podman wants a configuration to be sent, if an empty one.
+		made, err := e.cli.ContainerCommit(ctx, id, client.ContainerCommitOptions{Comment: change.Comment, NoPause: true, Config: &container.Config{}})
 		if err != nil {
 			return err
 		}
-		id = strings.TrimPrefix(strings.TrimSpace(made.ID), "sha256:")
-		return checkID(id)
+		ref = "sha256:" + strings.TrimPrefix(strings.TrimSpace(made.ID), "sha256:")
+		return checkID(strings.TrimPrefix(ref, "sha256:"))
 	})
-	if err != nil {
-		return "", err
+	if err != nil || change.Comment == "" {
+		return ref, err
 	}
-	return "sha256:" + id, nil
+	// Podman drops it without a word (4.3).
+	lines, err := e.history(ctx, ref)
+	if err == nil && !slices.Contains(lines, change.Comment) {
+		err = fmt.Errorf("docker: derive: %w: the engine keeps no comment in an image's history", engine.ErrNoDerive)
+	}
+	if err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTime)
+		defer cancel()
+		return "", errors.Join(err, e.RemoveImage(ctx, ref))
+	}
+	return ref, nil
 }
 
 // RemoveImage removes a derived image and leaves what it was made from, which
