@@ -29,6 +29,9 @@ type Mutation struct {
 	// Socket asks for a Unix socket on the engine's host on which somebody listens,
 	// mounted where Docker has its own.
 	Socket bool
+	// Local says that the weakening is about this very host, so that the engine must
+	// be on it.
+	Local bool
 	// Image is what the weakening changes about the image; nil for nothing.
 	Image *spec.ImageChange
 	// Blinds are the checks whose control this mutation takes away, so that they

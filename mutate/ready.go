@@ -54,15 +54,17 @@ func (m Mutation) Ready(ctx context.Context, eng engine.Engine, image string, la
 			return deriver.RemoveImage(ctx, ref)
 		}
 	}
-	if m.Socket {
+	if m.Local || m.Socket {
 		info, err := eng.Info(ctx)
 		if err == nil && !info.Local {
-			err = fmt.Errorf("%w: the engine runs on another host, where no socket can be made", ErrNotDemonstrable)
+			err = fmt.Errorf("%w: the engine runs on another host", ErrNotDemonstrable)
 		}
-		path, stop := "", func() error { return nil }
-		if err == nil {
-			path, stop, err = listen()
+		if err != nil {
+			return r, errors.Join(err, r.Undo())
 		}
+	}
+	if m.Socket {
+		path, stop, err := listen()
 		undo, weaken := r.Undo, r.Weaken
 		if err != nil {
 			return r, errors.Join(err, undo())
