@@ -17,7 +17,7 @@ import (
 // blocks are credentials that show by themselves. A key's head line is not
 // enough: programs and their documentation are full of those.
 var blocks = []format{
-	{"private key", regexp.MustCompile(`(?m)^-----BEGIN ([A-Z]+ ){0,2}PRIVATE KEY-----\s+([A-Za-z-]+: [^\n]*\n)*\s*[A-Za-z0-9+/=]{16}`), []string{"PRIVATE KEY-----"}},
+	{"private key", regexp.MustCompile(`(?m)^-----BEGIN ([A-Z]+ ){0,2}PRIVATE KEY-----\s+([A-Za-z-]+: [^\n]*\n)*\s*[A-Za-z0-9+/=\s]{16,}`), []string{"PRIVATE KEY-----"}},
 	{"PGP private key", regexp.MustCompile(`(?m)^-----BEGIN PGP PRIVATE KEY BLOCK-----\s`), []string{"PGP PRIVATE KEY"}},
 	{"PuTTY private key", regexp.MustCompile(`(?m)^PuTTY-User-Key-File-\d+: `), []string{"PuTTY-User-Key-File"}},
 	{"age private key", regexp.MustCompile(`\bAGE-SECRET-KEY-1[0-9A-Z]{20,}`), []string{"AGE-SECRET-KEY-1"}},
@@ -27,7 +27,7 @@ var blocks = []format{
 // configuration files and shells use, in netrc, and in an HTTP header.
 var keyed = []*regexp.Regexp{
 	regexp.MustCompile(`"([\w.:/@-]+)"\s*:\s*"([^"\n]+)"`),
-	regexp.MustCompile(`(?m)^[ \t-]*(?:export[ \t]+)?([\w.:/@-]+?)[ \t]*[:=][ \t]*["']?([^\s"']+)`),
+	regexp.MustCompile(`(?m)^[ \t-]*(?:export[ \t]+)?([\w.:/@-]+?)(?:[ \t]*=[ \t]*|:[ \t]+)["']?([^\s"']+)`),
 	regexp.MustCompile(`(?m)(?:^|\s)(password)[ =]+([^\s;"'}]+)`),
 	regexp.MustCompile(`(?i)\b(authorization):[ \t]*(?:basic|bearer)[ \t]+([^\s"']{4,})`),
 }
