@@ -42,7 +42,11 @@ func TestFakeIsProven(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range r.Checks {
-		if c.Verdict != "pass" {
+		want := "pass"
+		if c.ID == "net.host-unreachable" {
+			want = "not-applicable" // the fake is on another host
+		}
+		if c.Verdict != want {
 			t.Errorf("%s: %s: %s", c.ID, c.Verdict, c.Reason)
 		}
 	}
