@@ -399,6 +399,36 @@ func TestWritableCgroupTreeIsARisk(t *testing.T) {
 	}
 }
 
+// What the policy itself allows is listed, and only that.
+func TestRisksOfThePolicy(t *testing.T) {
+	listed := func(in *check.Input, id string) bool {
+		return slices.ContainsFunc(check.Residual(in), func(r check.Risk) bool { return r.ID == id && r.Detail != "" })
+	}
+	always := []string{"interpreters", "memfd", "shared-kernel", "dev-tmpfs"}
+	allowed := []string{"workspace", "workspace-content", "network", "capabilities"}
+	in := hardened(t)
+	in.Policy.Workspace.Mode = policy.WorkspaceNone
+	for _, id := range always {
+		if !listed(in, id) {
+			t.Errorf("%s is not listed", id)
+		}
+	}
+	for _, id := range allowed {
+		if listed(in, id) {
+			t.Errorf("%s is listed although the policy allows nothing", id)
+		}
+	}
+	in.Policy.Workspace.Mode, in.Policy.Network, in.Policy.Capabilities = policy.WorkspaceRW, policy.NetworkBridge, []string{"CHOWN"}
+	for _, id := range allowed {
+		if !listed(in, id) {
+			t.Errorf("%s is not listed", id)
+		}
+	}
+	if in.Policy.Workspace.Mode = policy.WorkspaceRO; listed(in, "workspace") || !listed(in, "workspace-content") {
+		t.Error("a workspace that is only read")
+	}
+}
+
 // A credential's value appears nowhere in what a judge says.
 func TestSecretIsNeverPrinted(t *testing.T) {
 	const value = "hunter2hunter2hunter2"
