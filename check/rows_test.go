@@ -434,11 +434,14 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 	const value = "hunter2hunter2hunter2"
 	in := hardened(t)
 	in.Twins[main].Declared.Env = append(in.Twins[main].Declared.Env, "API_TOKEN="+value)
-	r := checkFor(t, in, "secrets.environment").Judge(in)
-	if text := strings.Join([]string{r.Wanted, r.Declared, r.Kernel, r.Observed, r.Reason}, " "); strings.Contains(text, value) {
-		t.Errorf("the value is shown: %s", text)
-	} else if !strings.Contains(text, "21 bytes") {
-		t.Errorf("its length is not: %s", text)
+	in.Image.Labels["api.token"], in.Image.History = value, append(in.Image.History, "ARG API_TOKEN="+value)
+	for _, id := range []string{"secrets.environment", "secrets.image"} {
+		r := checkFor(t, in, id).Judge(in)
+		if text := strings.Join([]string{r.Wanted, r.Declared, r.Kernel, r.Observed, r.Reason}, " "); strings.Contains(text, value) {
+			t.Errorf("the value is shown: %s", text)
+		} else if !strings.Contains(text, "21 bytes") {
+			t.Errorf("its length is not: %s", text)
+		}
 	}
 }
 

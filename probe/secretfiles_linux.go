@@ -37,6 +37,10 @@ var secretAbsolute = []string{
 // full of keys that open nothing.
 var unwalked = []string{"node_modules", "site-packages", "dist-packages", "__pycache__", ".venv", "venv", "vendor", "testdata", ".cache", "/etc/ssl/certs", "/etc/alternatives", "/etc/ca-certificates"}
 
+// unsafeToAsk are file systems on which looking for a file does something, or
+// waits for somebody.
+var unsafeToAsk = []string{"autofs", "fuse.gvfsd-fuse", "fuse.portal", "fuse.lxcfs"}
+
 // controlHome is a home of our own, in which the search must find a key.
 const controlHome = guestDir + "/home"
 
@@ -47,6 +51,7 @@ type hunt struct {
 	seen   map[string]bool // files that were looked into
 	looked int             // how many
 	walked int
+	avoid  []string // mounts that are not walked into
 }
 
 // secretsFiles looks for credentials in files. Only what is found is reported,
@@ -60,6 +65,10 @@ func secretsFiles(s *session, r *recorder) {
 		return
 	}
 	for _, m := range mounts {
+		if slices.Contains(unsafeToAsk, m.fstype) {
+			h.avoid = append(h.avoid, m.target)
+			continue
+		}
 		if !within(m.target, "/proc") && !within(m.target, "/sys") && !within(m.target, "/dev") && !within(m.target, guestDir) && m.target != "/" {
 			h.file(m.target, true, "") // where a file is mounted
 			homes = append(homes, m.target)
@@ -138,7 +147,7 @@ func (h *hunt) home(dir string) {
 
 // walk looks into the files below a directory.
 func (h *hunt) walk(dir string, depth int) {
-	if depth > secretDepth || h.walked >= secretFiles || within(dir, guestDir) {
+	if depth > secretDepth || h.walked >= secretFiles || within(dir, guestDir) || slices.Contains(h.avoid, dir) {
 		return
 	}
 	entries, err := os.ReadDir(dir)
