@@ -92,7 +92,7 @@ func capabilityChecks() []*Check {
 			Control:  "In a twin without the flag the same program gives root.",
 			Settings: []string{"no_new_privileges"}, Fix: fixNNP, Refs: refsNNP,
 			Needs:     needs(need(Main, probe.User, "ids", "escalate"), need(Isolate, probe.User, "escalate")),
-			Mutations: []string{"nnp.off", "nnp.off-capability", "tmpfs.exec-suid-nnp-off"},
+			Mutations: []string{"nnp.off", "nnp.off-capability", "tmpfs.exec-suid-nnp-off", "image.suid-nnp-off", "image.file-capability-nnp-off"},
 			Judge:     judgeNNP,
 		},
 		{

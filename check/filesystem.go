@@ -119,7 +119,7 @@ func filesystemChecks() []*Check {
 				Compose:    "volumes: [\".:/home/claude-agent/workspace\"]",
 				Kubernetes: "a volume mounted at the path, with fsGroup set to the agent's gid",
 			},
-			Needs: need(Main, probe.User, "workspace"), Mutations: []string{"workspace.none", "workspace.ro", "user.root"},
+			Needs: need(Main, probe.User, "workspace"), Mutations: []string{"workspace.none", "workspace.ro", "user.root", "image.root-user"},
 			Judge: judgeWorkspace,
 		},
 		{
@@ -160,7 +160,7 @@ func filesystemChecks() []*Check {
 			Attempt:  "The user creates a file in /dev. What uid 0 can do there is listed as a residual risk.",
 			Control:  "The same process creates a file in a declared tmpfs.",
 			Settings: []string{"user.uid"}, Fix: fixUser,
-			Needs: needs(need(Main, probe.User, "dev.create")), Mutations: []string{"user.root"},
+			Needs: needs(need(Main, probe.User, "dev.create")), Mutations: []string{"user.root", "image.root-user"},
 			Judge: judgeDev,
 		},
 	}

@@ -132,3 +132,12 @@ func failed(tw check.Twin, role probe.Role, name string) edit {
 		in.Twins[tw].Seen[role][name] = o
 	}
 }
+
+// both makes several edits.
+func both(edits ...edit) edit {
+	return func(in *check.Input) {
+		for _, e := range edits {
+			e(in)
+		}
+	}
+}

@@ -13,8 +13,10 @@ type Input struct {
 	Wanted spec.Container // what the policy asks for, before any twin's adjustments
 	NCPU   int            // cores of the engine's host
 	Image  Image
-	Twins  map[Twin]*TwinState
-	Exits  []Exit // for run.clean-exit
+	// Planted is what the verifier planted on the host, to be found nowhere inside.
+	Planted Planted
+	Twins   map[Twin]*TwinState
+	Exits   []Exit // for run.clean-exit
 	// HashKey keys the hashes that credentials found on the host side are shown
 	// by, the same as inside.
 	HashKey []byte
@@ -51,7 +53,24 @@ type Original struct {
 
 // Image is what the engine says about the image under test.
 type Image struct {
-	Env []string // its configured environment, KEY=VALUE
+	Env     []string          // its configured environment, KEY=VALUE
+	Labels  map[string]string // its configuration's
+	History []string          // what its layers say of how they were made
+	// Directory says that the image is a directory, which has no configuration.
+	Directory bool `json:",omitempty"`
+}
+
+// Planted is what the verifier planted.
+type Planted struct {
+	// Home is the path of a file on the engine's host below the user's home, and
+	// the same with its symbolic links resolved; empty where there is none, and
+	// HomeNote says why.
+	Home     []string
+	HomeNote string
+	// Listeners are the addresses, with port, on which the verifier listens and
+	// which it reached itself; empty where there are none, and ListenNote says why.
+	Listeners  []string
+	ListenNote string
 }
 
 // TwinState is the three accounts of one twin.

@@ -26,8 +26,11 @@ func TestHardenedPasses(t *testing.T) {
 			t.Errorf("%s: %s: %s", c.ID, r.Verdict, r.Reason)
 		}
 		want := check.Exercised
-		if c.ID == "limits.swap" {
+		switch c.ID {
+		case "limits.swap":
 			want = check.Kernel
+		case "secrets.image":
+			want = check.Declared // what is in the image's description is not attempted
 		}
 		if r.Evidence != want {
 			t.Errorf("%s: graded %s, want %s", c.ID, r.Evidence, want)
@@ -70,9 +73,12 @@ func TestSilenceIsNotSuccess(t *testing.T) {
 func TestDeclaredWeaker(t *testing.T) {
 	// These are judged by what happened alone, whatever was declared.
 	byObservation := []string{"fs.dev-tmpfs", "fs.nothing-else-writable", "user.identity", "user.no-escalation", "user.unprivileged-port",
-		"caps.exercised", "caps.no-network-admin", "priv.no-suid", "env.command[*]", "env.python-package[*]", "env.git-identity", "env.git-noninteractive"}
+		"caps.exercised", "caps.no-network-admin", "priv.no-suid", "secrets.canary", "env.command[*]", "env.python-package[*]", "env.git-identity", "env.git-noninteractive"}
 	for _, m := range mutate.All() {
 		for _, id := range mutate.Flips(m.ID) {
+			if m.Image != nil || m.Socket {
+				continue // the engine is told nothing else
+			}
 			if slices.Contains(byObservation, id) || m.ID == "user.root" && id == "fs.workspace-writable" {
 				continue
 			}

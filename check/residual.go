@@ -68,6 +68,18 @@ func Residual(in *Input) []Risk {
 			"Whatever the agent leaves in " + w.Source + " (hooks, build files, editor settings) runs with your rights when you use it outside.",
 		})
 	}
+	if w := in.Policy.Workspace; w.Mode != policy.WorkspaceNone {
+		risks = append(risks, Risk{
+			"workspace-content", "What lies in the workspace was not looked through",
+			"An empty place stood in for " + w.Source + ". The agent reads whatever is there: a .env, a token in .git/config.",
+		})
+	}
+	if kept := in.Policy.Capabilities; len(kept) > 0 {
+		risks = append(risks, Risk{
+			"capabilities", "The container keeps capabilities, as the policy says",
+			"What " + strings.Join(kept, ", ") + " permits is permitted to uid 0 inside, and to the agent through a program that carries it.",
+		})
+	}
 	if in.Policy.Network != policy.NetworkNone {
 		risks = append(risks, Risk{
 			"network", "The container has a network, as the policy says",

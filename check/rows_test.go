@@ -277,6 +277,66 @@ func TestJudges(t *testing.T) {
 		{"secrets.environment", "in a process", add(main, R, "secrets.env", probe.Attempt{Act: "found", On: "pid 7 TOKEN", OK: true, Note: "GitHub token, 40 bytes, hash 01234567"}), fail, "pid 7"},
 		{"secrets.environment", "a declared variable is not seen", fact(main, U, "secrets.env", "variable:PATH", ""), open, "control"},
 
+		{"secrets.files", "the user reads one", add(main, U, "secrets.files", probe.Attempt{Act: "found", On: "/home/a/.netrc", OK: true, Note: "under the key password, 9 bytes, hash 01234567"}), fail, "/home/a/.netrc (under"},
+		{"secrets.files", "uid 0 reads one", add(main, R, "secrets.files", probe.Attempt{Act: "found", On: "/run/secrets/x", OK: true, Note: "mounted as a secret"}), fail, "/run/secrets/x"},
+		{"secrets.files", "one that is closed to both", both(add(main, U, "secrets.files", probe.Attempt{Act: "read", On: "/home/b/.netrc", Errno: "EACCES"}),
+			add(main, R, "secrets.files", probe.Attempt{Act: "read", On: "/home/b/.netrc", Errno: "EACCES"})), pass, "no credential"},
+		{"secrets.files", "the user does not find the planted key", controls(main, U, "secrets.files", "ENOENT"), open, "control failed"},
+		{"secrets.files", "uid 0 does not", controls(main, R, "secrets.files", "ENOENT"), open, "as auditor"},
+		{"secrets.image", "in a variable", func(in *check.Input) { in.Image.Env = append(in.Image.Env, "API_TOKEN=hunter2hunter2") }, fail, "ENV API_TOKEN"},
+		{"secrets.image", "in a label", func(in *check.Input) { in.Image.Labels["com.example.api-key"] = "hunter2hunter2" }, fail, "LABEL com.example.api-key"},
+		{"secrets.image", "a revision in a label", func(in *check.Input) {
+			in.Image.Labels["vcs.ref"] = "3b4668b0f1e2d3c4b5a697887766554433221100"
+		}, pass, "nothing"},
+		{"secrets.image", "a build argument", func(in *check.Input) {
+			in.Image.History = append(in.Image.History, "RUN |1 NPM_TOKEN=hunter2hunter2 /bin/sh -c npm ci # buildkit")
+		}, fail, "history NPM_TOKEN"},
+		{"secrets.image", "a random build argument", func(in *check.Input) {
+			in.Image.History = append(in.Image.History, "ARG THING=q7Zx9Lm2Vt4Bn8Kw3Rs6Yp1Hd5Jf0Gc")
+		}, fail, "history THING"},
+		{"secrets.image", "a checksum in a command", func(in *check.Input) {
+			in.Image.History = append(in.Image.History, "RUN /bin/sh -c want=q7Zx9Lm2Vt4Bn8Kw3Rs6Yp1Hd5Jf0Gc TOKEN=$(cat /run/secrets/t) make")
+		}, pass, "nothing"},
+		{"secrets.image", "nothing is reported", func(in *check.Input) { in.Image = check.Image{} }, open, "control failed"},
+		{"secrets.image", "a directory", func(in *check.Input) { in.Image = check.Image{Directory: true} }, na, "directory"},
+		{"secrets.canary", "the variable, as uid 0", add(main, R, "secrets.canary", probe.Attempt{Act: "find the variable in", On: "pid 7", OK: true}), fail, "pid 7"},
+		{"secrets.canary", "the file, as the user", outcome(main, U, "secrets.canary", "find the file in", "/home/claude-agent/workspace", ""), fail, "the file in /home/claude-agent/workspace"},
+		{"secrets.canary", "its directory is mounted, says the engine", func(in *check.Input) {
+			d := &in.Twins[main].Declared
+			d.Mounts = append(d.Mounts, spec.Mount{Kind: spec.Bind, Source: "/home/me/", Target: "/mnt"})
+			in.Planted.Home = []string{"/home/me/.cache/x"}
+		}, fail, "/home/me/ at /mnt"},
+		{"secrets.canary", "a neighbour is mounted", func(in *check.Input) {
+			d := &in.Twins[main].Declared
+			d.Mounts = append(d.Mounts, spec.Mount{Kind: spec.Bind, Source: "/home/me", Target: "/mnt"})
+			in.Planted.Home = []string{"/home/meg/.cache/x"}
+		}, pass, "were"},
+		{"secrets.canary", "the copies are not found", controls(main, U, "secrets.canary", "ENOENT"), open, "control failed"},
+		{"secrets.canary", "nor by uid 0", controls(main, R, "secrets.canary", "ENOENT"), open, "as auditor"},
+		{"secrets.canary", "no mount was looked through", attempts(main, R, "secrets.canary", func(a *probe.Attempt) bool {
+			a.Errno = strings.Replace(a.Errno, "ENOENT", "EIO", 1)
+			return true
+		}), open, "nothing was looked for"},
+
+		{"net.no-route", "a way to the metadata service", outcome(main, U, "net.route", "route to", "169.254.169.254", ""), fail, "169.254.169.254"},
+		{"net.no-route", "none to loopback", controls(main, U, "net.route", "ENETUNREACH"), open, "control"},
+		{"net.no-route", "another answer", outcome(main, U, "net.route", "route to", "1.1.1.1", "ENOMEM"), open, "1.1.1.1 (ENOMEM)"},
+		{"net.no-route", "no such protocol for any", outcome(main, U, "net.route", "route to", "", "EAFNOSUPPORT"), open, "nothing was asked"},
+		{"net.no-route", "a bridge asked for", weak(func(p *policy.Policy) { p.Network = policy.NetworkBridge }), fail, "policy itself"},
+		{"net.host-unreachable", "one is reached", func(in *check.Input) {
+			outcome(main, U, "net.host", "connect tcp", in.Planted.Listeners[0], "")(in)
+		}, fail, "reached at"},
+		{"net.host-unreachable", "no listener inside is", controls(main, U, "net.host", "ECONNREFUSED"), open, "control"},
+		{"net.host-unreachable", "one does not answer", outcome(main, U, "net.host", "connect tcp", "", "ETIMEDOUT"), open, "ETIMEDOUT"},
+		{"net.host-unreachable", "one was not tried", func(in *check.Input) { in.Planted.Listeners = append(in.Planted.Listeners, "192.0.2.77:1") }, open, "not tried"},
+		{"net.host-unreachable", "nobody listens", func(in *check.Input) { in.Planted.ListenNote = "the engine runs on another host" }, na, "another host"},
+		{"net.host-unreachable", "a network, where nobody listens", func(in *check.Input) {
+			in.Planted.ListenNote, in.Twins[main].Declared.Network = "not dialled", "macvlan1"
+		}, fail, "was not told"},
+		{"net.no-dns", "a way to the resolver", outcome(main, U, "net.dns", "route to", "", ""), fail, "resolver"},
+		{"net.no-dns", "nothing inside is reached", controls(main, U, "net.dns", "ECONNREFUSED"), open, "control"},
+		{"net.no-dns", "another answer", outcome(main, U, "net.dns", "route to", "", "EIO"), open, "EIO"},
+
 		{"kernel.syscall-filter", "keyctl works", outcome(main, U, "syscall.filter", "keyctl", "", ""), fail, "keyctl"},
 		{"kernel.syscall-filter", "refused for other reasons", attempts(main, U, "syscall.filter", func(a *probe.Attempt) bool { a.OK, a.Errno = false, "ENOSYS"; return true }), open, "no call"},
 		{"kernel.syscall-filter", "refused without a filter too", attempts(isolate, U, "syscall.filter", func(a *probe.Attempt) bool { a.OK, a.Errno = false, "EPERM"; return true }), open, "no call"},
@@ -343,16 +403,49 @@ func TestWritableCgroupTreeIsARisk(t *testing.T) {
 	}
 }
 
+// What the policy itself allows is listed, and only that.
+func TestRisksOfThePolicy(t *testing.T) {
+	listed := func(in *check.Input, id string) bool {
+		return slices.ContainsFunc(check.Residual(in), func(r check.Risk) bool { return r.ID == id && r.Detail != "" })
+	}
+	always := []string{"interpreters", "memfd", "shared-kernel", "dev-tmpfs"}
+	allowed := []string{"workspace", "workspace-content", "network", "capabilities"}
+	in := hardened(t)
+	in.Policy.Workspace.Mode = policy.WorkspaceNone
+	for _, id := range always {
+		if !listed(in, id) {
+			t.Errorf("%s is not listed", id)
+		}
+	}
+	for _, id := range allowed {
+		if listed(in, id) {
+			t.Errorf("%s is listed although the policy allows nothing", id)
+		}
+	}
+	in.Policy.Workspace.Mode, in.Policy.Network, in.Policy.Capabilities = policy.WorkspaceRW, policy.NetworkBridge, []string{"CHOWN"}
+	for _, id := range allowed {
+		if !listed(in, id) {
+			t.Errorf("%s is not listed", id)
+		}
+	}
+	if in.Policy.Workspace.Mode = policy.WorkspaceRO; listed(in, "workspace") || !listed(in, "workspace-content") {
+		t.Error("a workspace that is only read")
+	}
+}
+
 // A credential's value appears nowhere in what a judge says.
 func TestSecretIsNeverPrinted(t *testing.T) {
 	const value = "hunter2hunter2hunter2"
 	in := hardened(t)
 	in.Twins[main].Declared.Env = append(in.Twins[main].Declared.Env, "API_TOKEN="+value)
-	r := checkFor(t, in, "secrets.environment").Judge(in)
-	if text := strings.Join([]string{r.Wanted, r.Declared, r.Kernel, r.Observed, r.Reason}, " "); strings.Contains(text, value) {
-		t.Errorf("the value is shown: %s", text)
-	} else if !strings.Contains(text, "21 bytes") {
-		t.Errorf("its length is not: %s", text)
+	in.Image.Labels["api.token"], in.Image.History = value, append(in.Image.History, "ARG API_TOKEN="+value)
+	for _, id := range []string{"secrets.environment", "secrets.image"} {
+		r := checkFor(t, in, id).Judge(in)
+		if text := strings.Join([]string{r.Wanted, r.Declared, r.Kernel, r.Observed, r.Reason}, " "); strings.Contains(text, value) {
+			t.Errorf("the value is shown: %s", text)
+		} else if !strings.Contains(text, "21 bytes") {
+			t.Errorf("its length is not: %s", text)
+		}
 	}
 }
 

@@ -23,8 +23,52 @@ func secretChecks() []*Check {
 			Kubernetes: "no env from a Secret",
 		}, Refs: []string{"CIS-Docker 4.10", "OWASP-Docker 12", "NSA-CISA 1.11", "MITRE-ATTACK T1552.007"},
 		Needs:     needs(need(Main, probe.User, "secrets.env"), need(Main, probe.Auditor, "secrets.env")),
-		Mutations: []string{"env.anthropic-key", "env.github-token", "env.aws-key", "env.password", "env.private-key", "env.url-password", "env.jwt", "env.random"},
+		Mutations: []string{"env.anthropic-key", "env.github-token", "env.aws-key", "env.password", "env.private-key", "env.url-password", "env.jwt", "env.random", "image.env"},
 		Judge:     judgeEnvironmentSecrets,
+	}, {
+		ID: "secrets.files", Section: Secrets,
+		Title:    "No credential in the files where they are kept",
+		Why:      "A key file is copied into an image for one build, or mounted for one command, and every agent that runs there afterwards can read it.",
+		Attempt:  "The user and uid 0 read what programs keep credentials in (ssh, git, cloud and registry clients, agents) below every home of the image's passwd and every mount, and walk the homes, /run, /etc and the usual places of applications for private keys, tokens and .env files. Of what is found the path, kind, length and a keyed hash are shown, never the value.",
+		Control:  "Both find a key that was planted in a home of the guest's own.",
+		Settings: []string{"credentials"}, Fix: Fix{
+			Policy:     "keep credentials out of the image and the mounts; let a broker on the host attach them",
+			Docker:     "no COPY of a key or a token, no -v of a home, no --secret at run time; in a build RUN --mount=type=secret",
+			Compose:    "no secrets: and no volumes: with credentials",
+			Kubernetes: "automountServiceAccountToken: false, and no volume from a Secret",
+		}, Refs: []string{"CIS-Docker 4.10", "OWASP-Docker 12", "NSA-CISA 1.11", "MITRE-ATTACK T1552.001", "MITRE-ATTACK T1552.004"},
+		Needs:     needs(need(Main, probe.User, "secrets.files"), need(Main, probe.Auditor, "secrets.files")),
+		Mutations: []string{"image.ssh-key", "image.npm-token", "image.git-credentials", "image.run-secret", "image.service-account"},
+		Judge:     judgeSecretFiles,
+	}, {
+		ID: "secrets.image", Section: Secrets,
+		Title:    "No credential in the image's own description",
+		Why:      "The image's environment, its labels and the history of its layers, build arguments among them, are there for everybody who can pull it, also when a later layer deletes the file.",
+		Attempt:  "What the engine says of the image is held against the formats of known credentials and the names that announce one: its environment, its labels, and what each layer says of how it was made.",
+		Control:  "The engine reports a configuration or a history at all.",
+		Settings: []string{"image"}, Fix: Fix{
+			Policy:     "image: one that was built without the credential; the old one is burnt, and the credential with it",
+			Docker:     "in a build RUN --mount=type=secret, and no ARG, ENV or LABEL with a credential",
+			Compose:    "build.secrets in place of build.args",
+			Kubernetes: "an image that was built without the credential",
+		}, Refs: []string{"CIS-Docker 4.10", "OWASP-Docker 12", "NSA-CISA 1.11", "MITRE-ATTACK T1552.007"},
+		Mutations: []string{"image.env", "image.label", "image.history"},
+		Judge:     judgeImageSecrets,
+	}, {
+		ID: "secrets.canary", Section: Secrets,
+		Title:    "Nothing of the user's environment and home comes in",
+		Why:      "Whoever starts a container has every key of theirs in their environment and their home. One flag too many hands over all of it, whatever it is called.",
+		Attempt:  "Before the container starts, a worthless random value is put into the verifier's own environment and another into a file below its home. The user and uid 0 look for the first in every environment they can read, and for the file, by each end of its path and by its content, in every mount.",
+		Control:  "Both find another variable in their own environment, and the file's copy in a home of the guest's own.",
+		Settings: []string{"workspace.source"}, Fix: Fix{
+			Policy:     "workspace.source: a project's directory, never a home",
+			Docker:     "no -v of a home or of what is above it, and no --env-file of a whole environment",
+			Compose:    "no volumes: from ~, and no env_file: of a whole environment",
+			Kubernetes: "no hostPath",
+		}, Refs: []string{"CIS-Docker 5.6", "PSS hostPathVolumes", "MITRE-ATTACK T1552.001"},
+		Needs:     needs(need(Main, probe.User, "secrets.canary"), need(Main, probe.Auditor, "secrets.canary")),
+		Mutations: []string{"mount.home", "env.verifiers"},
+		Judge:     judgeCanary,
 	}}
 }
 

@@ -34,7 +34,7 @@ func userChecks() []*Check {
 			Attempt:  "The first process reads its real, effective, saved and file-system uid from system calls, and looks its name up in the image's passwd.",
 			Control:  "The same reader run as uid 0 reports 0.",
 			Settings: []string{"user.name", "user.uid"}, Fix: fixUser, Refs: refsUser,
-			Needs: needs(need(Main, probe.User, "ids"), need(Main, probe.Auditor, "ids")), Mutations: []string{"user.root"},
+			Needs: needs(need(Main, probe.User, "ids"), need(Main, probe.Auditor, "ids")), Mutations: []string{"user.root", "image.root-user"},
 			Judge: judgeNonRoot,
 		},
 		{
@@ -44,7 +44,7 @@ func userChecks() []*Check {
 			Attempt:  "The first process reads its uids, gids and the whole list of supplementary groups.",
 			Control:  "None: the values must be equal.",
 			Settings: []string{"user.uid", "user.gid", "user.groups"}, Fix: fixUser, Refs: refsUser,
-			Needs: need(Main, probe.User, "ids"), Mutations: []string{"user.root", "user.other-gid", "user.extra-group"},
+			Needs: need(Main, probe.User, "ids"), Mutations: []string{"user.root", "image.root-user", "user.other-gid", "user.extra-group"},
 			Judge: judgeIdentity,
 		},
 		{
@@ -55,7 +55,7 @@ func userChecks() []*Check {
 			Control:  "Changing to its own uid succeeds, and in a twin without no-new-privileges our setuid program does give root.",
 			Settings: []string{"no_new_privileges", "user.uid"}, Fix: fixNNP, Refs: []string{"CIS-Docker 5.26", "CIS-Docker 4.8", "PSS allowPrivilegeEscalation", "OWASP-Docker 4", "MITRE-ATTACK T1548.001"},
 			Needs:     needs(need(Main, probe.User, "escalate"), need(Main, probe.Auditor, "fs.sweep"), need(Isolate, probe.User, "escalate")),
-			Mutations: []string{"nnp.off", "nnp.off-capability", "tmpfs.exec-suid-nnp-off", "user.root"},
+			Mutations: []string{"nnp.off", "nnp.off-capability", "tmpfs.exec-suid-nnp-off", "user.root", "image.suid-nnp-off", "image.file-capability-nnp-off", "image.root-user"},
 			Judge:     judgeEscalation,
 		},
 		{

@@ -50,6 +50,7 @@ var (
 	// ErrInput says that settings make no sense, or that this engine has no word for
 	// them.
 	ErrInput = errors.New("cannot be expressed")
+	ErrNoDerive    = errors.New("no image can be derived from this one")
 )
 
 // Info is what the engine says of itself.
@@ -93,7 +94,14 @@ type Image struct {
 	User     string
 	Volumes  []string // mount points declared with VOLUME
 	Labels   map[string]string
+	// History is what its layers say of how they were made, build arguments among
+	// it: a line each, in no order.
+	History []string
 }
+
+// DerivedLabel marks the images that Deriver.Derive makes, with the ID of what
+// they were made from. Label alone is handed on to whatever is built from them.
+const DerivedLabel = Label + ".derived-from"
 
 // State is a container's state.
 type State struct {
@@ -147,10 +155,13 @@ type Deriver interface {
 
 	// Derive makes an image and returns its reference, by content. It carries
 	// labels (ours among them), is listed by List as a Resource of kind "image" and
-	// removed by RemoveImage. What both images share is not stored twice.
+	// removed by RemoveImage. What both images share is not stored twice. The
+	// image's own command is lost: nobody runs it. The error wraps ErrNoDerive
+	// where the engine cannot make such an image.
 	Derive(ctx context.Context, image string, change spec.ImageChange, labels map[string]string) (string, error)
 
-	// RemoveImage removes an image that Derive made.
+	// RemoveImage removes an image that Derive made, and no other one. Removing
+	// what is already gone is not an error.
 	RemoveImage(ctx context.Context, ref string) error
 }
 
@@ -172,7 +183,7 @@ type Exec struct {
 
 // Resource is something an engine holds under our label.
 type Resource struct {
-	Kind  string // "container" or "volume"
+	Kind  string // "container", "volume" or "image"
 	ID    string
 	Name  string
 	RunID string // value of Label

@@ -31,11 +31,14 @@ var Exceptions = []Exception{
 	{check.GVisor, "user.root", "fs.tmp-nosuid", check.Inconclusive, "a file capability stands in for setuid there, and gives root nothing new"},
 	{check.GVisor, "sysctl.all-ports-privileged", "user.unprivileged-port", check.Pass, noPorts},
 	{check.GVisor, "sysctl.all-ports-privileged", "user.no-privileged-port", check.Fail, noPorts},
+	{check.GVisor, "user.root", "fs.tmp-nosuid", check.Inconclusive, rootHasAll},
+	{check.GVisor, "image.root-user", "fs.tmp-nosuid", check.Inconclusive, rootHasAll},
 }
 
 const (
-	emptyTmp = "gVisor gives an image whose /tmp is empty a tmpfs there of its own"
-	noPorts  = "gVisor has no privileged ports, with the capability and the sysctl or without"
+	rootHasAll = "a file capability, which stands in for setuid there, gives root nothing that it lacks"
+	emptyTmp   = "gVisor gives an image whose /tmp is empty a tmpfs there of its own"
+	noPorts    = "gVisor has no privileged ports, with the capability and the sysctl or without"
 )
 
 // declares says whether a check names a mutation.

@@ -31,6 +31,9 @@ type Mutation struct {
 	// Socket asks for a Unix socket on the engine's host on which somebody listens,
 	// mounted where Docker has its own.
 	Socket bool
+	// Local says that the weakening is about this very host, so that the engine must
+	// be on it.
+	Local bool
 	// Image is what the weakening changes about the image; nil for nothing.
 	Image *spec.ImageChange
 	// MayBeRefused is why an engine or a kernel may refuse to start such a
@@ -213,9 +216,13 @@ func capabilities() []Mutation {
 func surface() []Mutation {
 	return []Mutation{
 		{ID: "seccomp.unconfined", Title: "no system call filter", Apply: func(c *spec.Container) { c.Seccomp = "unconfined" }},
-		{ID: "seccomp.no-listen", Title: "the system call filter refuses listen as well", Apply: func(c *spec.Container) {
-			c.Seccomp = strings.Replace(c.Seccomp, `"listen",`, "", 1)
-		}},
+		{
+			ID: "seccomp.no-listen", Title: "the system call filter refuses listen as well", Apply: func(c *spec.Container) {
+				c.Seccomp = strings.Replace(c.Seccomp, `"listen",`, "", 1)
+			},
+			// Their control is a listener inside.
+			Blinds: []string{"net.host-unreachable", "net.no-dns"},
+		},
 		{ID: "network.bridge", Title: "a network is attached", Apply: func(c *spec.Container) { c.Network = "bridge" }},
 	}
 }

@@ -41,6 +41,9 @@ func (m Mutation) Ready(ctx context.Context, eng engine.Engine, image string, la
 			return r, fmt.Errorf("%w: this engine cannot derive an image from another one", ErrNotDemonstrable)
 		}
 		ref, err := deriver.Derive(ctx, image, *m.Image, labels)
+		if errors.Is(err, engine.ErrNoDerive) {
+			return r, fmt.Errorf("%w: %w", ErrNotDemonstrable, err)
+		}
 		if err != nil {
 			return r, fmt.Errorf("deriving an image: %w", err)
 		}
@@ -51,15 +54,17 @@ func (m Mutation) Ready(ctx context.Context, eng engine.Engine, image string, la
 			return deriver.RemoveImage(ctx, ref)
 		}
 	}
-	if m.Socket {
+	if m.Local || m.Socket {
 		info, err := eng.Info(ctx)
 		if err == nil && !info.Local {
-			err = fmt.Errorf("%w: the engine runs on another host, where no socket can be made", ErrNotDemonstrable)
+			err = fmt.Errorf("%w: the engine runs on another host", ErrNotDemonstrable)
 		}
-		path, stop := "", func() error { return nil }
-		if err == nil {
-			path, stop, err = listen()
+		if err != nil {
+			return r, errors.Join(err, r.Undo())
 		}
+	}
+	if m.Socket {
+		path, stop, err := listen()
 		undo, weaken := r.Undo, r.Weaken
 		if err != nil {
 			return r, errors.Join(err, undo())

@@ -1,9 +1,6 @@
 package probe
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"math"
 	"regexp"
 	"strings"
@@ -18,27 +15,44 @@ type Finding struct {
 	Hash   string // 8 hex digits of a keyed hash: equal values in one run are equal here
 }
 
+// format is what a credential looks like.
+type format struct {
+	kind  string
+	re    *regexp.Regexp
+	marks []string // one of them is in every match: expressions take their time over a file
+}
+
+// find returns the first match, "" if there is none.
+func (f format) find(s string) string {
+	for _, m := range f.marks {
+		if strings.Contains(s, m) {
+			return f.re.FindString(s)
+		}
+	}
+	return ""
+}
+
+// RandomLooking is the kind of a finding that has no format and no telling name.
+const RandomLooking = "random-looking value"
+
 // formats are the credential formats that vendors document. Order matters: the
 // first match names the kind.
-var formats = []struct {
-	kind string
-	re   *regexp.Regexp
-}{
-	{"private key", regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----`)},
-	{"Anthropic API key", regexp.MustCompile(`\bsk-ant-[A-Za-z0-9_-]{8,}`)},
-	{"GitHub token", regexp.MustCompile(`\b(gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,})`)},
-	{"GitLab token", regexp.MustCompile(`\bglpat-[A-Za-z0-9_-]{16,}`)},
-	{"AWS access key ID", regexp.MustCompile(`\b(AKIA|ASIA)[A-Z0-9]{16}\b`)},
-	{"Google API key", regexp.MustCompile(`\bAIza[A-Za-z0-9_-]{30,}`)},
-	{"Slack token", regexp.MustCompile(`\bxox[abeoprs]-[A-Za-z0-9-]{10,}`)},
-	{"Stripe key", regexp.MustCompile(`\b[rs]k_(live|test)_[A-Za-z0-9]{16,}`)},
-	{"npm token", regexp.MustCompile(`\bnpm_[A-Za-z0-9]{20,}`)},
-	{"PyPI token", regexp.MustCompile(`\bpypi-[A-Za-z0-9_-]{20,}`)},
-	{"Hugging Face token", regexp.MustCompile(`\bhf_[A-Za-z0-9]{20,}`)},
-	{"SendGrid key", regexp.MustCompile(`\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}`)},
-	{"OpenAI-style API key", regexp.MustCompile(`\bsk-[A-Za-z0-9_-]{20,}`)},
-	{"JSON Web Token", regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.`)},
-	{"password in a URL", regexp.MustCompile(`\b[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s:@]+@`)},
+var formats = []format{
+	{"private key", regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----`), []string{"PRIVATE KEY-----"}},
+	{"Anthropic API key", regexp.MustCompile(`\bsk-ant-[A-Za-z0-9_-]{8,}`), []string{"sk-ant-"}},
+	{"GitHub token", regexp.MustCompile(`\b(gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,})`), []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"}},
+	{"GitLab token", regexp.MustCompile(`\bglpat-[A-Za-z0-9_-]{16,}`), []string{"glpat-"}},
+	{"AWS access key ID", regexp.MustCompile(`\b(AKIA|ASIA)[A-Z0-9]{16}\b`), []string{"AKIA", "ASIA"}},
+	{"Google API key", regexp.MustCompile(`\bAIza[A-Za-z0-9_-]{30,}`), []string{"AIza"}},
+	{"Slack token", regexp.MustCompile(`\bxox[abeoprs]-[A-Za-z0-9-]{10,}`), []string{"xox"}},
+	{"Stripe key", regexp.MustCompile(`\b[rs]k_(live|test)_[A-Za-z0-9]{16,}`), []string{"k_live_", "k_test_"}},
+	{"npm token", regexp.MustCompile(`\bnpm_[A-Za-z0-9]{20,}`), []string{"npm_"}},
+	{"PyPI token", regexp.MustCompile(`\bpypi-[A-Za-z0-9_-]{20,}`), []string{"pypi-"}},
+	{"Hugging Face token", regexp.MustCompile(`\bhf_[A-Za-z0-9]{20,}`), []string{"hf_"}},
+	{"SendGrid key", regexp.MustCompile(`\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}`), []string{"SG."}},
+	{"OpenAI-style API key", regexp.MustCompile(`\bsk-[A-Za-z0-9_-]{20,}`), []string{"sk-"}},
+	{"JSON Web Token", regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.`), []string{"eyJ"}},
+	{"password in a URL", regexp.MustCompile(`\b[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s:@]+@`), []string{"://"}},
 }
 
 // secretName matches variable names that announce a credential.
@@ -59,7 +73,7 @@ var randomish = regexp.MustCompile(`^[A-Za-z0-9+/_=-]{24,}$`)
 func InspectVariable(key []byte, name, value string) (Finding, bool) {
 	kind := ""
 	for _, f := range formats {
-		if f.re.MatchString(value) {
+		if f.find(value) != "" {
 			kind = f.kind
 			break
 		}
@@ -70,14 +84,12 @@ func InspectVariable(key []byte, name, value string) (Finding, bool) {
 	case secretName.MatchString(name) && !strings.HasPrefix(value, "/"):
 		kind = "named like a credential"
 	case !harmlessName.MatchString(name) && randomish.MatchString(value) && looksRandom(value):
-		kind = "random-looking value"
+		kind = RandomLooking
 	}
 	if kind == "" {
 		return Finding{}, false
 	}
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(value))
-	return Finding{Name: name, Kind: kind, Length: len(value), Hash: hex.EncodeToString(mac.Sum(nil))[:8]}, true
+	return finding(key, name, kind, value), true
 }
 
 // looksRandom is a low-false-alarm test for key material: it must mix digits

@@ -52,6 +52,11 @@ type Params struct {
 	// HashKey keys the hashes by which credentials are shown, one for all the
 	// processes of a run and the host side: equal values look equal.
 	HashKey []byte `json:"hash_key,omitempty"`
+	// Canary is what the verifier planted on the host; nil for nothing.
+	Canary *Canary `json:"canary,omitempty"`
+	// Listeners are address:port of the engine's host on which the verifier
+	// listens. They may be connected to and nothing else outside may be.
+	Listeners []string `json:"listeners,omitempty"`
 	// Sizes for the exhaustion twin, already scaled.
 	Memory    int64 `json:"memory,omitempty"`     // bytes to touch past
 	PIDs      int64 `json:"pids,omitempty"`       // processes to reach past
@@ -59,6 +64,13 @@ type Params struct {
 	Threads   int   `json:"threads,omitempty"`    // burning threads
 	TmpfsFill int64 `json:"tmpfs_fill,omitempty"` // bytes to write towards
 	NoFile    int64 `json:"nofile,omitempty"`     // descriptors to reach past
+}
+
+// Canary is what the verifier planted, and is worth nothing.
+type Canary struct {
+	Variable string   `json:"variable"`        // value of a variable of its environment
+	File     string   `json:"file,omitempty"`  // content of a file below its home; "" where that is on another host
+	Paths    []string `json:"paths,omitempty"` // where that file is on the host; several if links lead there
 }
 
 // Line is one line of a guest's output. Exactly one of Observation and Done is

@@ -112,6 +112,7 @@ type Mount struct {
 type ImageChange struct {
 	Env    []string          // KEY=VALUE
 	Labels map[string]string // image labels
+	User   string            // the image's USER; "" leaves it
 	// Comment goes into the image's history, where build arguments and what a
 	// RUN line said stay for everybody who pulls the image.
 	Comment string
@@ -124,6 +125,8 @@ type File struct {
 	Mode     uint32 // st_mode's permission, setuid and setgid bits; 040000 for a directory
 	UID, GID int
 	Content  []byte
+	// Xattrs are extended attributes by name, as security.capability.
+	Xattrs map[string]string
 }
 
 // Clone returns a deep copy, so that a weakened variant never leaks into the

@@ -53,7 +53,9 @@ func (r *run) load(ctx context.Context) (id string, err error) {
 	// As a stream: many runs side by side must not hold a copy of the guest each.
 	out, in := io.Pipe()
 	defer out.Close()
-	go func() { in.CloseWithError(cargo(in, r.opts.Guest, r.info.Arch, r.standIns, r.opts.Policy.User)) }()
+	go func() {
+		in.CloseWithError(cargo(in, r.opts.Guest, r.info.Arch, r.home(), r.standIns, r.opts.Policy.User))
+	}()
 	if err := r.eng.CopyTo(ctx, id, out); err != nil {
 		return "", fmt.Errorf("bringing in the guest: %w", err)
 	}
@@ -61,9 +63,9 @@ func (r *run) load(ctx context.Context) (id string, err error) {
 }
 
 // cargo writes the tar that fills the volumes: the guest, the helper program plain,
-// with a setuid bit and with a file capability, and the stand-ins' owners, u
-// where none is known.
-func cargo(out io.Writer, guest []byte, arch string, standIns []standIn, u policy.User) error {
+// with a setuid bit and with a file capability, what is planted for the guests
+// to find, and the stand-ins' owners, u where none is known.
+func cargo(out io.Writer, guest []byte, arch string, home []planting, standIns []standIn, u policy.User) error {
 	helper, err := probe.HelperELF(arch)
 	if err != nil {
 		return err
@@ -86,6 +88,18 @@ func cargo(out io.Writer, guest []byte, arch string, standIns []standIn, u polic
 			return err
 		}
 		if _, err := w.Write(f.data); err != nil {
+			return err
+		}
+	}
+	for _, p := range home {
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: dir + "/" + p.name, Mode: 0o644, Size: int64(len(p.content))}
+		if strings.HasSuffix(p.name, "/") {
+			h.Typeflag, h.Mode = tar.TypeDir, 0o755
+		}
+		if err := w.WriteHeader(h); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(w, p.content); err != nil {
 			return err
 		}
 	}

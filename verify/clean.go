@@ -61,11 +61,11 @@ func leftovers(ctx context.Context, eng engine.Engine, all bool) (mine []engine.
 	return mine, runs, nil
 }
 
-// remove removes containers, then volumes, each at once and each with its own
+// remove removes containers, then volumes and images, each at once and each with its own
 // deadline, and returns what could not be removed.
 func remove(ctx context.Context, eng engine.Engine, all []engine.Resource) (left []engine.Resource) {
 	var mu sync.Mutex
-	for _, kind := range []string{"container", "volume"} {
+	for _, kind := range []string{"container", "volume", "image"} {
 		var group sync.WaitGroup
 		for _, r := range all {
 			if r.Kind != kind {
@@ -75,10 +75,13 @@ func remove(ctx context.Context, eng engine.Engine, all []engine.Resource) (left
 				ctx, cancel := context.WithTimeout(ctx, cleanTime)
 				defer cancel()
 				var err error
-				if kind == "container" {
+				switch kind {
+				case "container":
 					err = eng.Remove(ctx, r.ID)
-				} else {
+				case "volume":
 					err = eng.RemoveVolume(ctx, r.Name)
+				case "image":
+					err = removeImage(ctx, eng, r.ID)
 				}
 				if err != nil {
 					mu.Lock()
@@ -90,4 +93,13 @@ func remove(ctx context.Context, eng engine.Engine, all []engine.Resource) (left
 		group.Wait()
 	}
 	return left
+}
+
+// removeImage removes an image that was derived for a run.
+func removeImage(ctx context.Context, eng engine.Engine, id string) error {
+	deriver, ok := eng.(engine.Deriver)
+	if !ok {
+		return fmt.Errorf("%w: this engine derives none", engine.ErrNoImage)
+	}
+	return deriver.RemoveImage(ctx, id)
 }

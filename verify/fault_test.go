@@ -42,7 +42,11 @@ func TestFakeIsProven(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range r.Checks {
-		if c.Verdict != "pass" {
+		want := "pass"
+		if c.ID == "net.host-unreachable" {
+			want = "not-applicable" // the fake is on another host
+		}
+		if c.Verdict != want {
 			t.Errorf("%s: %s: %s", c.ID, c.Verdict, c.Reason)
 		}
 	}
@@ -372,7 +376,7 @@ func TestClean(t *testing.T) {
 		t.Errorf("listing the leftovers took the lock file: %v", err)
 	}
 	removed, left, err := Clean(t.Context(), list, false)
-	if _, serr := os.Stat(filepath.Join(lockDir(), killed.id)); !os.IsNotExist(serr) {
+	if _, serr := os.Stat(filepath.Join(RunDir(), killed.id)); !os.IsNotExist(serr) {
 		t.Errorf("the lock file of the killed run stays: %v", serr)
 	}
 	if err != nil || len(left) > 0 || len(removed) != 2 || removed[0].RunID != killed.id || removed[1].RunID != killed.id {
@@ -386,7 +390,7 @@ func TestClean(t *testing.T) {
 		t.Error("a run that left something is called alive")
 	}
 	forget(alive.id)
-	if _, err := os.Stat(filepath.Join(lockDir(), alive.id)); !os.IsNotExist(err) {
+	if _, err := os.Stat(filepath.Join(RunDir(), alive.id)); !os.IsNotExist(err) {
 		t.Errorf("the lock file of a dead run stays: %v", err)
 	}
 }

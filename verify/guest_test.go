@@ -55,7 +55,7 @@ func FuzzParseLine(f *testing.F) {
 // The tar carries the privileges that the helpers are tested by.
 func TestCargo(t *testing.T) {
 	var data bytes.Buffer
-	err := cargo(&data, []byte("elf"), "amd64", []standIn{
+	err := cargo(&data, []byte("elf"), "amd64", nil, []standIn{
 		{target: "/home/a/w", uid: -1, gid: -1, mode: 0o755}, {target: "/srv", uid: 7, gid: 8, mode: 0o700},
 	}, policy.User{UID: 1000, GID: 100})
 	if err != nil {

@@ -86,7 +86,8 @@ func (r *run) input() *check.Input {
 	maps.Copy(twins, r.doomed)
 	in := &check.Input{
 		Policy: r.opts.Policy, Wanted: r.wanted, NCPU: r.info.NCPU,
-		Image: check.Image{Env: r.image.Env}, Twins: twins, Exits: r.exits, HashKey: r.hashKey,
+		Image:   check.Image{Env: r.image.Env, Labels: r.image.Labels, History: r.image.History, Directory: !strings.HasPrefix(r.image.ID, "sha256:")},
+		Planted: r.planted, Twins: twins, Exits: r.exits, HashKey: r.hashKey,
 		Results: r.results, LeftOut: r.leftOut,
 	}
 	if r.original != nil {

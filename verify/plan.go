@@ -55,7 +55,7 @@ func Match(pattern, id string) bool {
 // what takes longest last.
 var order = []string{
 	"marker", "ids", "suid.plant", "tmp.stat", "fs.create", "dev.create", "tmp.write", "tmp.exec", "workspace",
-	"bind", "escalate", "rlimit.nofile", "rlimit.core", "secrets.env", "memfd", "net.interfaces", "syscall.filter", "net.admin", "caps.acts", "dev.open", "fs.sweep",
+	"bind", "escalate", "rlimit.nofile", "rlimit.core", "secrets.env", "secrets.files", "secrets.canary", "memfd", "net.interfaces", "net.route", "net.host", "net.dns", "syscall.filter", "net.admin", "caps.acts", "dev.open", "fs.sweep",
 	"exhaust.tmpfs", "exhaust.memory", "exhaust.cpu", "exhaust.pids",
 	"suid.run", "env.python", "env.commands", "env.git",
 }
@@ -209,6 +209,7 @@ func (r *run) params() probe.Params {
 	out := probe.Params{
 		Workspace: r.workspace(), PythonPackages: p.Environment.PythonPackages,
 		CommandTimeout: r.opts.CommandTimeout.Milliseconds(), HashKey: r.hashKey,
+		Canary: r.canary, Listeners: r.planted.Listeners,
 		Memory: reach.Memory, PIDs: reach.PIDs, TmpfsFill: reach.TmpfsFill, NoFile: reach.NoFile,
 		MilliCPU: reach.MilliCPU, Threads: reach.Threads,
 	}

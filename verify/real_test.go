@@ -168,7 +168,9 @@ func fixture(t *testing.T, eng engine.Engine, o Options, name string) {
 		t.Fatal(err)
 	}
 	defer r.lock.release(false)
+	stop := r.listen(t.Context())
 	err = r.measure(t.Context())
+	stop()
 	if cerr := r.clean(context.Background()); err != nil || cerr != nil {
 		t.Fatal(errors.Join(err, cerr))
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tightship-dev/tightship/internal/canary"
 )
 
 // A run ID names one verification: OWNER-RANDOM. Everything created carries it
@@ -32,32 +34,24 @@ func token() string {
 	return hex.EncodeToString(b)
 }
 
-// lockDir is a directory of this user's own that does not follow TMPDIR: clean
-// must find the lock wherever the run was started from, and nobody else must be
-// able to be there first.
-func lockDir() string {
-	if dir, err := os.UserCacheDir(); err == nil {
-		return filepath.Join(dir, "tightship", "runs")
-	}
-	return filepath.Join("/tmp", fmt.Sprintf("tightship-%d", os.Getuid()))
-}
-
 // RunDir is the directory in which runs of this user mark that they are alive.
 // It may not exist yet; the first run makes it.
-func RunDir() string { return lockDir() }
+func RunDir() string { return canary.Dir() }
 
 // runLock is the sign of life of one run.
 type runLock struct {
 	id string
 	f  *os.File
+	// token is the file's content, which must be found nowhere inside a container.
+	token string
 }
 
 func newRun() (*runLock, error) {
 	id := owner() + "-" + token()
-	if err := os.MkdirAll(lockDir(), 0o700); err != nil {
+	if err := os.MkdirAll(canary.Dir(), 0o700); err != nil {
 		return nil, fmt.Errorf("cannot mark this run as alive: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(lockDir(), id), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(canary.Dir(), id), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cannot mark this run as alive: %w", err)
 	}
@@ -65,7 +59,12 @@ func newRun() (*runLock, error) {
 		f.Close()
 		return nil, fmt.Errorf("cannot mark this run as alive: %w", err)
 	}
-	return &runLock{id: id, f: f}, nil
+	l := &runLock{id: id, f: f, token: canary.Token()}
+	if _, err := f.WriteString(l.token + "\n"); err != nil {
+		l.release(false)
+		return nil, fmt.Errorf("cannot mark this run as alive: %w", err)
+	}
+	return l, nil
 }
 
 // Begin marks something that makes resources of its own as alive, so that Clean
@@ -96,7 +95,7 @@ func dead(runID string) bool {
 	if !ok || who != owner() || strings.ContainsAny(name, "/.") {
 		return false
 	}
-	f, err := os.OpenFile(filepath.Join(lockDir(), runID), os.O_RDWR, 0)
+	f, err := os.OpenFile(filepath.Join(canary.Dir(), runID), os.O_RDWR, 0)
 	if err != nil {
 		return false
 	}
@@ -107,6 +106,6 @@ func dead(runID string) bool {
 // forget removes the lock file of a dead run of which nothing is left.
 func forget(runID string) {
 	if dead(runID) {
-		os.Remove(filepath.Join(lockDir(), runID))
+		os.Remove(filepath.Join(canary.Dir(), runID))
 	}
 }

@@ -119,7 +119,9 @@ func (r *run) measured(ctx context.Context) error {
 
 // attempt measures with twins of this run's own, and removes them.
 func (r *run) attempt(ctx context.Context) error {
+	stop := r.listen(ctx)
 	err := r.measure(ctx)
+	stop()
 	r.left = r.clean(ctx)
 	if err == nil && r.left == nil && ctx.Err() == nil {
 		r.remember()
@@ -165,6 +167,7 @@ func (r *run) adopt(from *run) {
 	r.locked(func() {
 		r.hashKey, r.exits, r.cleaned, r.ended, r.looked = from.hashKey, from.exits, true, from.ended, from.looked
 		r.lock = from.lock
+		r.canary, r.planted = from.canary, from.planted
 		r.doomed = from.doomed
 		r.states = map[check.Twin]*check.TwinState{}
 		for t, state := range from.states {

@@ -111,7 +111,7 @@ func machine(t *testing.T, ids []string) world {
 		t.Fatal(err)
 	}
 	w["descriptors"] = len(fds)
-	locks, err := os.ReadDir(lockDir())
+	locks, err := os.ReadDir(RunDir())
 	if err != nil {
 		t.Fatal(err)
 	}

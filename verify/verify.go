@@ -50,6 +50,8 @@ type run struct {
 	todo     map[check.Twin]map[probe.Role][]string
 	hashKey  []byte
 	dooms    dooms
+	canary   *probe.Canary
+	planted  check.Planted
 
 	mu      sync.Mutex // guards what follows
 	made    []engine.Resource
@@ -150,6 +152,10 @@ func prepare(ctx context.Context, eng engine.Engine, container string, o Options
 		return nil, err
 	}
 	if r.lock, err = newRun(); err != nil {
+		return nil, err
+	}
+	if err := r.plant(); err != nil {
+		r.lock.release(false)
 		return nil, err
 	}
 	if r.original != nil {

@@ -61,7 +61,10 @@ type Engine struct {
 	info atomic.Pointer[engine.Info]
 }
 
-var _ engine.Engine = (*Engine)(nil)
+var (
+	_ engine.Engine  = (*Engine)(nil)
+	_ engine.Deriver = (*Engine)(nil)
+)
 
 // New connects to an engine and agrees on an API version with it.
 func New(ctx context.Context, o Options) (*Engine, error) {

@@ -51,10 +51,7 @@ func real(t *testing.T) (*Engine, string) {
 			t.Errorf("clean-up: %v", err)
 		}
 		for _, r := range left {
-			err := e.RemoveVolume
-			if r.Kind == "container" {
-				err = e.Remove
-			}
+			err := map[string]func(context.Context, string) error{"container": e.Remove, "volume": e.RemoveVolume, "image": e.RemoveImage}[r.Kind]
 			if err := err(ctx, r.ID); err != nil {
 				t.Errorf("clean-up: %v", err)
 			}

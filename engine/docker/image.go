@@ -28,7 +28,11 @@ func (e *Engine) Image(ctx context.Context, ref string) (engine.Image, error) {
 	if err != nil {
 		return engine.Image{}, err
 	}
-	out := engine.Image{ID: img.ID, Digest: img.ID, OS: img.Os, Arch: img.Architecture}
+	history, err := e.history(ctx, ref)
+	if err != nil {
+		return engine.Image{}, err
+	}
+	out := engine.Image{ID: img.ID, Digest: img.ID, OS: img.Os, Arch: img.Architecture, History: history}
 	if len(img.RepoDigests) > 0 {
 		if _, digest, ok := strings.Cut(img.RepoDigests[0], "@"); ok {
 			out.Digest = digest
@@ -39,4 +43,20 @@ func (e *Engine) Image(ctx context.Context, ref string) (engine.Image, error) {
 		out.Volumes = slices.Sorted(maps.Keys(c.Volumes))
 	}
 	return out, nil
+}
+
+// history is what an image's layers say of how they were made.
+func (e *Engine) history(ctx context.Context, ref string) (lines []string, err error) {
+	err = e.do(ctx, "history of image "+ref, engine.ErrNoImage, func(ctx context.Context) error {
+		h, err := e.cli.ImageHistory(ctx, ref)
+		for _, item := range h.Items {
+			for _, line := range []string{item.CreatedBy, item.Comment} {
+				if line != "" {
+					lines = append(lines, line)
+				}
+			}
+		}
+		return err
+	})
+	return lines, err
 }

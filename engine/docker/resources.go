@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/moby/moby/client"
@@ -36,8 +37,8 @@ func (e *Engine) RemoveVolume(ctx context.Context, name string) error {
 	return err
 }
 
-// List returns the containers and volumes under our label, containers first:
-// the order in which they can be removed.
+// List returns the containers, volumes and derived images under our label: the
+// order in which they can be removed.
 func (e *Engine) List(ctx context.Context, runID string) ([]engine.Resource, error) {
 	want := engine.Label
 	if runID != "" {
@@ -75,10 +76,26 @@ func (e *Engine) List(ctx context.Context, runID string) ([]engine.Resource, err
 		for _, v := range volumes.Items {
 			add("volume", v.Name, v.Name, v.Labels)
 		}
+		images, err := e.cli.ImageList(ctx, client.ImageListOptions{All: true, Filters: filters})
+		if err != nil {
+			return err
+		}
+		for _, i := range images.Items {
+			// An image that somebody built from a derived one has its labels too, and
+			// a name.
+			if i.Labels[engine.DerivedLabel] != "" && len(named(i.RepoTags)) == 0 {
+				add("image", i.ID, i.ID, i.Labels)
+			}
+		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// named is an image's names: for none, older engines give a placeholder.
+func named(tags []string) []string {
+	return slices.DeleteFunc(slices.Clone(tags), func(t string) bool { return t == "<none>:<none>" })
 }

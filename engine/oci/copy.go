@@ -205,5 +205,5 @@ func (e *Engine) List(ctx context.Context, runID string) ([]engine.Resource, err
 		}
 		add("volume", v.Name(), v.Name(), info.Labels)
 	}
-	return out, nil
+	return out, e.derived(add)
 }

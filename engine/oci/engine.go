@@ -32,7 +32,7 @@ type Engine struct {
 	processes map[string]*process // by container ID, those we started
 }
 
-var _ engine.Engine = (*Engine)(nil)
+var _ engine.Deriver = (*Engine)(nil)
 
 // New finds the runtimes and opens the state directory. Without any runtime the
 // error wraps engine.ErrUnreachable.

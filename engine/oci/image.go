@@ -32,12 +32,14 @@ type rootImage struct {
 	rootfs     string // directory on this machine
 	mounts     []specs.Mount
 	notes      []string // lines for State.Other
+	history    []string // as engine.Image.History
 }
 
 // imageInfo is what we remember of an unpacked image.
 type imageInfo struct {
 	ID, Digest, OS, Arch string
 	Config               v1.Config
+	History              []string
 	Notes                []string
 }
 
@@ -52,6 +54,7 @@ func (e *Engine) Image(ctx context.Context, ref string) (engine.Image, error) {
 	out := engine.Image{
 		ID: img.id, Digest: img.digest, OS: img.os, Arch: img.arch,
 		Env: img.config.Env, User: img.config.User, Labels: img.config.Labels,
+		History: img.history,
 	}
 	for v := range img.config.Volumes {
 		out.Volumes = append(out.Volumes, v)
@@ -144,6 +147,11 @@ func (e *Engine) unpacked(ctx context.Context, ref string, open func() (source, 
 	if src.digest != "" {
 		img.digest = src.digest
 	}
+	config, err := src.image.ConfigFile()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: its configuration: %w", ref, engine.ErrNoImage, err)
+	}
+	img.history = history(config) // an image that an older version unpacked has none beside it
 	return img, nil
 }
 
@@ -153,9 +161,22 @@ func (e *Engine) cached(digest string) (*rootImage, error) {
 		return nil, err
 	}
 	return &rootImage{
-		id: info.ID, digest: info.Digest, os: info.OS, arch: info.Arch, config: info.Config, notes: info.Notes,
+		id: info.ID, digest: info.Digest, os: info.OS, arch: info.Arch, config: info.Config, notes: info.Notes, history: info.History,
 		rootfs: filepath.Join(e.store.image(digest), "rootfs"),
 	}, nil
+}
+
+// history is what the configuration says of how the layers were made.
+func history(config *v1.ConfigFile) []string {
+	var lines []string
+	for _, h := range config.History {
+		for _, line := range []string{h.CreatedBy, h.Comment} {
+			if line != "" {
+				lines = append(lines, line)
+			}
+		}
+	}
+	return lines
 }
 
 // maxLayers is what Docker allows, about.
@@ -179,7 +200,7 @@ func (e *Engine) unpackImage(ctx context.Context, src source, digest string) err
 	if err != nil {
 		return err
 	}
-	info := imageInfo{ID: "sha256:" + digest, Digest: "sha256:" + digest, OS: config.OS, Arch: config.Architecture, Config: config.Config}
+	info := imageInfo{ID: "sha256:" + digest, Digest: "sha256:" + digest, OS: config.OS, Arch: config.Architecture, Config: config.Config, History: history(config)}
 	if info.Notes, err = e.flatten(ctx, layers, config.RootFS.DiffIDs, filepath.Join(g.path, "rootfs")); err == nil {
 		for v := range config.Config.Volumes {
 			info.Notes = append(info.Notes, "image-volume-not-made="+text.OneLine(v))
