@@ -46,6 +46,8 @@ func Expected(kernel string, m Mutation, id string) check.Verdict {
 		}
 	}
 	switch {
+	case check.Lacking(kernel, id) != "":
+		return check.NotApplicable
 	case slices.Contains(Flips(m.ID), id):
 		return check.Fail
 	case slices.Contains(m.Blinds, id):
