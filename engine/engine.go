@@ -49,8 +49,8 @@ var (
 	ErrBadAnswer   = errors.New("engine gave an answer that makes no sense")
 	// ErrInput says that settings make no sense, or that this engine has no word for
 	// them.
-	ErrInput = errors.New("cannot be expressed")
-	ErrNoDerive    = errors.New("no image can be derived from this one")
+	ErrInput    = errors.New("cannot be expressed")
+	ErrNoDerive = errors.New("no image can be derived from this one")
 )
 
 // Info is what the engine says of itself.

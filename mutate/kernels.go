@@ -55,6 +55,9 @@ func Expected(kernel string, m Mutation, id string) check.Verdict {
 			return e.Want
 		}
 	}
+	if check.Lacking(kernel, id) != "" {
+		return check.NotApplicable
+	}
 	if p, two := pair(m.ID); two {
 		return p.expected(kernel, id)
 	}

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"io"
 	"os"
 	"strconv"
 
@@ -24,6 +25,10 @@ func Helper(args []string) bool {
 		helperTouch(n)
 	case "forks":
 		helperForks(n)
+	case "calls":
+		helperCalls(n)
+	case "wait": // to be traced, until its input ends
+		io.Copy(io.Discard, os.Stdin)
 	case "abort":
 		sigDefault(unix.SIGABRT)
 		unix.Kill(os.Getpid(), unix.SIGABRT)
