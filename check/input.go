@@ -12,9 +12,13 @@ type Input struct {
 	Policy *policy.Policy
 	Wanted spec.Container // what the policy asks for, before any twin's adjustments
 	NCPU   int            // cores of the engine's host
-	Image  Image
-	Twins  map[Twin]*TwinState
-	Exits  []Exit // for run.clean-exit
+	// Host is the namespaces of the engine's host, as kernel.State's: those of its
+	// first process, or ours where that one may not be looked at; nil where the
+	// engine runs elsewhere.
+	Host  map[string]string
+	Image Image
+	Twins map[Twin]*TwinState
+	Exits []Exit // for run.clean-exit
 	// HashKey keys the hashes that credentials found on the host side are shown
 	// by, the same as inside.
 	HashKey []byte

@@ -27,8 +27,15 @@ type Mutation struct {
 	// is all that changes, All fills in.
 	Apply func(*spec.Container)
 	// Socket asks for a Unix socket on the engine's host on which somebody listens,
-	// mounted where Docker has its own.
+	// as the source of what is mounted where Docker has its own.
 	Socket bool
+	// Abstract asks for somebody who listens on an abstract name there.
+	Abstract bool
+	// Dir asks for a directory there, as the source of what is mounted at DirTarget.
+	Dir bool
+	// Shared asks for a directory of the host's on a mount that it shares with
+	// others, as the source of what is mounted at SharedTarget.
+	Shared bool
 	// Image is what the weakening changes about the image; nil for nothing.
 	Image *spec.ImageChange
 	// Blinds are the checks whose control this mutation takes away, so that they

@@ -116,7 +116,7 @@ func (r *run) input() *check.Input {
 	in := &check.Input{
 		Policy: r.opts.Policy, Wanted: r.wanted, NCPU: r.info.NCPU,
 		Image: check.Image{Env: r.image.Env}, Twins: twins, Exits: r.exits, HashKey: r.hashKey,
-		Results: r.results, LeftOut: r.leftOut,
+		Results: r.results, LeftOut: r.leftOut, Host: r.host,
 	}
 	if r.original != nil {
 		in.Original = r.original.account()

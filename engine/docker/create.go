@@ -233,7 +233,9 @@ func translateMounts(mounts []spec.Mount) ([]mount.Mount, error) {
 				return nil, fmt.Errorf("%w: bind mount of %q, no absolute path", errInput, text.OneLine(m.Source))
 			}
 			t.Type = mount.TypeBind
-			if p := mount.Propagation(m.Propagation); p != "" {
+			// A mount that holds the engine's own directory it makes rslave by itself,
+			// also where the host's root is not shared; the word it would refuse there.
+			if p := mount.Propagation(m.Propagation); p != "" && !(m.Source == "/" && p == mount.PropagationRSlave) {
 				if !slices.Contains(mount.Propagations, p) {
 					return nil, fmt.Errorf("%w: propagation %q", errInput, text.OneLine(m.Propagation))
 				}
