@@ -28,12 +28,15 @@ var Exceptions = []Exception{
 	{check.GVisor, "nnp.off-capability", "caps.exercised", check.Pass, noPorts},
 	{check.GVisor, "caps.NET_BIND_SERVICE", "caps.exercised", check.Pass, noPorts},
 	{check.GVisor, "caps.NET_RAW", "caps.exercised", check.Pass, "runsc takes CAP_NET_RAW away again unless it runs with --net-raw"},
+	{check.GVisor, "ns.ipc-host", "fs.nothing-else-writable", check.Fail, hostShm},
+	{check.GVisor, "ns.ipc-host", "mounts.no-host-path", check.Fail, hostShm},
 	{check.GVisor, "sysctl.all-ports-privileged", "user.unprivileged-port", check.Pass, noPorts},
 	{check.GVisor, "sysctl.all-ports-privileged", "user.no-privileged-port", check.Fail, noPorts},
 }
 
 const (
 	emptyTmp = "gVisor gives an image whose /tmp is empty a tmpfs there of its own"
+	hostShm  = "runsc shows the host's /dev/shm as a directory of the host's, no memory of its own"
 	noPorts  = "gVisor has no privileged ports, with the capability and the sysctl or without"
 )
 
