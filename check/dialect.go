@@ -19,6 +19,8 @@ const (
 	FileCapability Allowance = "file capability"
 	SandboxDevices Allowance = "sandbox's own devices"
 	SandboxEnds    Allowance = "sandbox ends"
+	SandboxCgroups Allowance = "sandbox's own cgroups"
+	SandboxMounts  Allowance = "sandbox's own mount table"
 )
 
 // Accommodation is one thing that one kernel does differently, for one check.
@@ -46,6 +48,20 @@ var Dialects = []Accommodation{
 		Why:      "gVisor keeps no nodev, and a device node leads to the sandbox's own few devices, never to the host's drivers",
 		Control:  "A tmpfs that the engine was told to allow device nodes on, or a node of the host's memory, log or disks that opens.",
 		Mutation: "tmpfs.dev",
+	},
+	{
+		Kernel: GVisor, Check: "ns.cgroup", Takes: SandboxCgroups,
+		Instead:  "no cgroup namespace, where the engine was told one of the container's own",
+		Why:      "gVisor has no cgroup namespaces; the cgroups inside are files of its own, whose paths are not the host's",
+		Control:  "The engine was told the host's.",
+		Mutation: "ns.cgroup-host",
+	},
+	{
+		Kernel: GVisor, Check: "mounts.private-propagation", Takes: SandboxMounts,
+		Instead:  "a mount table that says nothing of propagation, where the engine was told none",
+		Why:      "gVisor's mounts are in its own kernel, and it lists no peer groups; what its gofer shows of the host was mounted as the engine said",
+		Control:  "The engine was told that a mount hands on what is mounted below it.",
+		Mutation: "mounts.slave",
 	},
 	sandboxEnds("limits.pids", "The children live on past the limit, and so does the sandbox; or no counter of the host's says that this limit refused a fork.", "pids.unlimited"),
 	sandboxEnds("limits.memory", "The child lives on past the limit, and so does the sandbox; or neither the host's counter nor the engine says that it ran out of memory.", "memory.unlimited"),

@@ -135,7 +135,7 @@ func filesystemChecks() []*Check {
 				Kubernetes: "readOnlyRootFilesystem: true and readOnly: true on every other volumeMount",
 			}, Refs: refsRootfs,
 			Needs:     needs(need(Main, probe.User, "fs.sweep", "fs.create"), need(Main, probe.Auditor, "fs.sweep")),
-			Mutations: []string{"rootfs.writable", "mount.extra-tmpfs", "mount.host-rw", "mount.below-tmpfs", "mount.over-mqueue"},
+			Mutations: []string{"rootfs.writable", "mount.extra-tmpfs", "mount.host-rw", "mount.below-tmpfs", "mount.over-mqueue", "mounts.docker-sock", "mounts.host-root", "mounts.var-run"},
 			Judge:     judgeNothingElse,
 		},
 		{
@@ -150,7 +150,7 @@ func filesystemChecks() []*Check {
 				Compose:    "shm_size: 64m",
 				Kubernetes: "no emptyDir mounted over /dev/shm",
 			},
-			Needs: need(Main, probe.User, "tmp.exec", "tmp.stat"), Mutations: []string{"shm.exec", "shm.large"},
+			Needs: need(Main, probe.User, "tmp.exec", "tmp.stat"), Mutations: []string{"shm.exec", "shm.large", "ns.ipc-host"},
 			Judge: judgeShm,
 		},
 		{

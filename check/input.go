@@ -12,7 +12,11 @@ type Input struct {
 	Policy *policy.Policy
 	Wanted spec.Container // what the policy asks for, before any twin's adjustments
 	NCPU   int            // cores of the engine's host
-	Image  Image
+	// Host is the namespaces of the engine's host, as kernel.State's: those of its
+	// first process, or ours where that one may not be looked at; nil where the
+	// engine runs elsewhere.
+	Host  map[string]string
+	Image Image
 	// Planted is what the verifier planted on the host, to be found nowhere inside.
 	Planted Planted
 	Twins   map[Twin]*TwinState

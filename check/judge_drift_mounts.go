@@ -26,7 +26,7 @@ func judgeDriftMounts(in *Input) Result {
 			}
 			switch {
 			case apart[target]:
-			case !ok && (engineOwn(m) || in.fromHost(m)):
+			case !ok && (engineOwn(m) || in.fromHost(m) || in.again(o.Mounts, m)):
 			case !ok:
 				d.add(true, "%s mounted at %s", m.FSType, target)
 			case m.FSType != tm.FSType:
@@ -43,7 +43,7 @@ func judgeDriftMounts(in *Input) Result {
 			}
 		}
 		for _, target := range slices.Sorted(maps.Keys(twins)) {
-			if _, ok := mine[target]; !ok && !apart[target] && !in.fromHost(twins[target]) {
+			if _, ok := mine[target]; !ok && !apart[target] && !in.fromHost(twins[target]) && !in.again(t.Mounts, twins[target]) {
 				d.add(true, "nothing mounted at %s, where the twin has %s", target, twins[target].FSType)
 			}
 		}
@@ -98,6 +98,23 @@ func (in *Input) fromHost(m kernel.Mount) bool {
 		}
 	}
 	return false
+}
+
+// again says whether a mount below a directory of the host's shows a second time
+// what the container has anyway: a directory that holds the engine's own shows
+// the container's root file system there, with what was mounted in it by then.
+func (in *Input) again(table []kernel.Mount, m kernel.Mount) bool {
+	return in.belowBind(m.Target) && slices.ContainsFunc(table, func(k kernel.Mount) bool {
+		return !in.belowBind(k.Target) && k.FSType == m.FSType && k.Source == m.Source && k.Root == m.Root &&
+			slices.Equal(k.SuperOptions, m.SuperOptions) && (k.Target == "/" || strings.HasSuffix(m.Target, k.Target))
+	})
+}
+
+// belowBind says whether a path lies below a directory of the host's.
+func (in *Input) belowBind(target string) bool {
+	return slices.ContainsFunc(in.Original.Declared.Mounts, func(b spec.Mount) bool {
+		return b.Kind == spec.Bind && strings.HasPrefix(target, strings.TrimSuffix(b.Target, "/")+"/")
+	})
 }
 
 // engineOwn says whether an engine mounts this for what a twin does not have: a

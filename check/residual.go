@@ -36,6 +36,14 @@ func Residual(in *Input) []Risk {
 			"Every system call the filter lets through reaches the host's kernel: a bug there is a way out. A user-space kernel such as gVisor changes that.",
 		})
 	}
+	if o, why := in.see(Main, probe.User, "namespaces"); why == "" && !in.Sandboxed() {
+		if t, _ := attempt(o, "be in the kernel's first namespace", "user"); t.OK || o.Facts["id:user"] != "" && o.Facts["id:user"] == in.Host["user"] {
+			risks = append(risks, Risk{
+				"user-namespace", "uid 0 inside is uid 0 on the host",
+				"The container has no user namespace of its own (" + o.Facts["id:user"] + "): whoever becomes root inside and gets out is root outside. Rootless engines, and Docker's userns-remap, give it one.",
+			})
+		}
+	}
 	if o, why := in.see(Main, probe.User, "dev.create"); why == "" {
 		size, _ := strconv.ParseInt(o.Facts["size"], 10, 64)
 		risks = append(risks, Risk{

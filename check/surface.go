@@ -44,7 +44,7 @@ func surfaceChecks() []*Check {
 				Kubernetes: "a NetworkPolicy that denies all egress; a pod always has an interface",
 			}, Refs: []string{"MITRE-ATTACK T1041"},
 			Needs:     need(Main, probe.User, "net.interfaces"),
-			Mutations: []string{"network.bridge"},
+			Mutations: []string{"network.bridge", "ns.net-host"},
 			Judge:     judgeNoInterface,
 		},
 	}

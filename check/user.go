@@ -65,7 +65,7 @@ func userChecks() []*Check {
 			Attempt:  "The user binds TCP and UDP on ports 1, 80, 443 and 1023, IPv4 and IPv6. Nothing listens and no packet is sent.",
 			Control:  "Binding 1024 and 8080 succeeds. Only EACCES counts as refused.",
 			Settings: []string{"sysctls.net.ipv4.ip_unprivileged_port_start"}, Fix: fixPorts, Refs: []string{"CIS-Docker 5.8"},
-			Needs: need(Main, probe.User, "bind"), Mutations: []string{"sysctl.dropped"},
+			Needs: need(Main, probe.User, "bind"), Mutations: []string{"sysctl.dropped", "ns.net-host"},
 			Judge: judgePrivilegedPort,
 		},
 		{

@@ -81,6 +81,9 @@ type Mount struct {
 	FSType       string   `json:"fstype"`
 	Source       string   `json:"source"`
 	SuperOptions []string `json:"super_options"` // per file system: rw, size=…
+	// Propagation is the optional fields: "shared:N" and "master:N" name peer
+	// groups (mount_namespaces(7)); none is a private mount.
+	Propagation []string `json:"propagation,omitempty"`
 }
 
 // Rlimit is a resource limit, -1 for unlimited (getrlimit(2)).

@@ -64,6 +64,7 @@ func parseMount(line string) (Mount, error) {
 		FSType:       unescape(tail[0]),
 		Source:       unescape(tail[1]),
 		SuperOptions: splitOptions(tail[2]),
+		Propagation:  append([]string(nil), f[optional:optional+dash]...),
 	}, nil
 }
 

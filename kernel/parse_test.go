@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,6 +47,15 @@ func TestParseMountinfo(t *testing.T) {
 	}
 	if m := mounts[7]; m.Source != "" || m.SuperOptions[0] != "ro" {
 		t.Errorf("an empty source confused the parser: %+v", m)
+	}
+	for line, want := range map[string][]string{
+		"1 2 0:1 / /m rw - tmpfs tmpfs rw":                   nil,
+		"1 2 0:1 / /m rw shared:5 - tmpfs tmpfs rw":          {"shared:5"},
+		"1 2 0:1 / /m rw shared:5 master:3 - tmpfs tmpfs rw": {"shared:5", "master:3"},
+	} {
+		if m, err := parseMountinfo([]byte(line)); err != nil || !slices.Equal(m[0].Propagation, want) {
+			t.Errorf("%q: %v, %v", line, m, err)
+		}
 	}
 	for _, bad := range []string{"1 2 3", "1 2 0:1 / / rw tmpfs tmpfs rw", "x 2 0:1 / / rw - tmpfs tmpfs rw", "1 2 0:1 / / rw - tmpfs rw"} {
 		if m, err := parseMountinfo([]byte(bad)); err == nil {

@@ -55,7 +55,9 @@ func combinations() []Mutation {
 	var all []Mutation
 	for _, p := range Pairs {
 		a, b := single(p.A), single(p.B)
-		m := Mutation{ID: p.ID(), Title: p.Title, Socket: a.Socket || b.Socket, Image: a.Image, MayBeRefused: a.MayBeRefused,
+		m := Mutation{ID: p.ID(), Title: p.Title, Image: a.Image,
+			Socket: a.Socket || b.Socket, Local: a.Local || b.Local, Abstract: a.Abstract || b.Abstract, Dir: a.Dir || b.Dir, Shared: a.Shared || b.Shared,
+			MayBeRefused: a.MayBeRefused,
 			Apply: func(c *spec.Container) {
 				a.apply(c)
 				b.apply(c)

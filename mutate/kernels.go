@@ -28,7 +28,8 @@ var Exceptions = []Exception{
 	{check.GVisor, "nnp.off-capability", "caps.exercised", check.Pass, noPorts},
 	{check.GVisor, "caps.NET_BIND_SERVICE", "caps.exercised", check.Pass, noPorts},
 	{check.GVisor, "caps.NET_RAW", "caps.exercised", check.Pass, "runsc takes CAP_NET_RAW away again unless it runs with --net-raw"},
-	{check.GVisor, "user.root", "fs.tmp-nosuid", check.Inconclusive, "a file capability stands in for setuid there, and gives root nothing new"},
+	{check.GVisor, "ns.ipc-host", "fs.nothing-else-writable", check.Fail, hostShm},
+	{check.GVisor, "ns.ipc-host", "mounts.no-host-path", check.Fail, hostShm},
 	{check.GVisor, "sysctl.all-ports-privileged", "user.unprivileged-port", check.Pass, noPorts},
 	{check.GVisor, "sysctl.all-ports-privileged", "user.no-privileged-port", check.Fail, noPorts},
 	{check.GVisor, "user.root", "fs.tmp-nosuid", check.Inconclusive, rootHasAll},
@@ -38,6 +39,7 @@ var Exceptions = []Exception{
 const (
 	rootHasAll = "a file capability, which stands in for setuid there, gives root nothing that it lacks"
 	emptyTmp   = "gVisor gives an image whose /tmp is empty a tmpfs there of its own"
+	hostShm    = "runsc shows the host's /dev/shm as a directory of the host's, no memory of its own"
 	noPorts    = "gVisor has no privileged ports, with the capability and the sysctl or without"
 )
 

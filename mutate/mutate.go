@@ -29,11 +29,18 @@ type Mutation struct {
 	// is all that changes, All fills in.
 	Apply func(*spec.Container)
 	// Socket asks for a Unix socket on the engine's host on which somebody listens,
-	// mounted where Docker has its own.
+	// as the source of what is mounted where Docker has its own.
 	Socket bool
 	// Local says that the weakening is about this very host, so that the engine must
 	// be on it.
 	Local bool
+	// Abstract asks for somebody who listens on an abstract name there.
+	Abstract bool
+	// Dir asks for a directory there, as the source of what is mounted at DirTarget.
+	Dir bool
+	// Shared asks for a directory of the host's on a mount that it shares with
+	// others, as the source of what is mounted at SharedTarget.
+	Shared bool
 	// Image is what the weakening changes about the image; nil for nothing.
 	Image *spec.ImageChange
 	// MayBeRefused is why an engine or a kernel may refuse to start such a

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"os"
-	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/tightship-dev/tightship/engine"
@@ -16,8 +14,13 @@ import (
 // ErrNotDemonstrable says that a weakening cannot be expressed on this engine.
 var ErrNotDemonstrable = errors.New("not demonstrable here")
 
-// SocketTarget is where a mutation's socket is mounted: Docker's own place.
-const SocketTarget = "/run/docker.sock"
+// Where what a mutation found or made on the host is mounted: the socket in
+// Docker's own place.
+const (
+	SocketTarget = "/run/docker.sock"
+	SharedTarget = "/mnt/shared"
+	DirTarget    = "/mnt/home"
+)
 
 // cleanTime bounds the removal of what a mutation needed.
 const cleanTime = time.Minute
@@ -54,58 +57,22 @@ func (m Mutation) Ready(ctx context.Context, eng engine.Engine, image string, la
 			return deriver.RemoveImage(ctx, ref)
 		}
 	}
-	if m.Local || m.Socket {
-		info, err := eng.Info(ctx)
-		if err == nil && !info.Local {
-			err = fmt.Errorf("%w: the engine runs on another host", ErrNotDemonstrable)
-		}
-		if err != nil {
-			return r, errors.Join(err, r.Undo())
-		}
+	if !m.Local && !m.Socket && !m.Abstract && !m.Dir && !m.Shared {
+		return r, nil
 	}
-	if m.Socket {
-		path, stop, err := listen()
-		undo, weaken := r.Undo, r.Weaken
-		if err != nil {
-			return r, errors.Join(err, undo())
-		}
-		r.Undo = func() error { return errors.Join(stop(), undo()) }
-		r.Weaken = func(c *spec.Container) {
-			weaken(c)
-			c.Mounts = append(c.Mounts, spec.Mount{Kind: spec.Bind, Source: path, Target: SocketTarget})
+	source, stop, err := m.onHost(ctx, eng)
+	undo, weaken := r.Undo, r.Weaken
+	if err != nil {
+		return r, errors.Join(err, undo())
+	}
+	r.Undo = func() error { return errors.Join(stop(), undo()) }
+	r.Weaken = func(c *spec.Container) {
+		weaken(c)
+		for i, at := range c.Mounts {
+			if source != "" && slices.Contains([]string{SocketTarget, SharedTarget, DirTarget}, at.Target) {
+				c.Mounts[i].Source = source
+			}
 		}
 	}
 	return r, nil
-}
-
-// listen is a socket that accepts whoever connects, and hangs up.
-func listen() (path string, stop func() error, err error) {
-	dir, err := os.MkdirTemp("", "tightship-")
-	if err != nil {
-		return "", nil, err
-	}
-	path = filepath.Join(dir, "s") // sun_path holds 108 bytes
-	l, err := net.Listen("unix", path)
-	if err == nil {
-		err = errors.Join(os.Chmod(dir, 0o755), os.Chmod(path, 0o666))
-	}
-	if err != nil {
-		return "", nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.Close()
-		}
-	}()
-	return path, func() error {
-		err := l.Close()
-		<-done
-		return errors.Join(err, os.RemoveAll(dir))
-	}, nil
 }

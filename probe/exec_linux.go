@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,20 +63,47 @@ var plain = filepath.Join(guestDir, "plain")
 // of the helper program, and mapping that file executable, which is how a
 // shared library is loaded.
 func tmpExec(s *session, r *recorder) {
-	for _, dir := range append(append([]string{}, s.plan.Params.Tmpfs...), "/dev/shm") {
-		name := s.unique(dir, "exec")
-		if err := place(name, 0o755); err != nil {
+	for _, dir := range append(slices.Clone(s.plan.Params.Tmpfs), "/dev/shm") {
+		name, remove, err := s.program(dir)
+		if err != nil {
 			r.try("copy", dir, err)
 			continue
 		}
-		_, err := became(name)
+		_, err = became(name)
 		r.try("execve", dir, err)
 		r.try("mmap PROT_EXEC", dir, mapExec(name))
-		os.Remove(name)
+		remove()
 	}
 	_, err := became(plain)
 	r.control("execve", plain, err)
 	r.control("mmap PROT_EXEC", plain, mapExec(plain))
+}
+
+// program writes the helper program somewhere in dir and returns a path to it:
+// where the host's files are, one that nobody else has.
+func (s *session) program(dir string) (path string, remove func(), err error) {
+	if !s.hosts(dir) {
+		path = s.unique(dir, "exec")
+		return path, func() { os.Remove(path) }, place(path, 0o755)
+	}
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o700)
+	if err != nil {
+		return "", nil, err
+	}
+	hidden := os.NewFile(uintptr(fd), dir)
+	defer hidden.Close() // a file that somebody may write cannot be executed
+	data, err := HelperELF(runtime.GOARCH)
+	if err == nil {
+		_, err = hidden.Write(data)
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	run, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", fd))
+	if err != nil {
+		return "", nil, err
+	}
+	return fmt.Sprintf("/proc/self/fd/%d", run.Fd()), func() { run.Close() }, nil
 }
 
 func mapExec(path string) error {

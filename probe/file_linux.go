@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/rand"
 	"encoding/hex"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -53,7 +54,10 @@ func token() string {
 // mount is what a probe needs of one line of mountinfo (proc(5)).
 type mount struct {
 	target, fstype string
+	root, source   string // of the file system, where it comes from
 	readOnly       bool
+	shared         bool // in a peer group: what is mounted below shows there
+	follows        bool // another one: what is mounted there shows below
 }
 
 // readMounts returns the mounts of this process, in mount order.
@@ -63,8 +67,12 @@ func readMounts() ([]mount, error) {
 		return nil, err
 	}
 	defer f.Close()
+	return parseMounts(f)
+}
+
+func parseMounts(from io.Reader) ([]mount, error) {
 	var all []mount
-	lines := bufio.NewScanner(f)
+	lines := bufio.NewScanner(from)
 	lines.Buffer(nil, MaxLine)
 	for lines.Scan() {
 		before, after, ok := strings.Cut(lines.Text(), " - ")
@@ -72,7 +80,14 @@ func readMounts() ([]mount, error) {
 		if !ok || len(fields) < 6 || len(rest) < 1 {
 			continue
 		}
-		m := mount{target: unescape(fields[4]), fstype: rest[0]}
+		m := mount{target: unescape(fields[4]), fstype: rest[0], root: unescape(fields[3])}
+		if len(rest) > 2 { // a source may be empty
+			m.source = unescape(rest[1])
+		}
+		for _, o := range fields[6:] {
+			m.shared = m.shared || strings.HasPrefix(o, "shared:")
+			m.follows = m.follows || strings.HasPrefix(o, "master:")
+		}
 		for _, o := range strings.Split(fields[5], ",") {
 			m.readOnly = m.readOnly || o == "ro"
 		}

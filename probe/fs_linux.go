@@ -123,13 +123,16 @@ func devCreate(s *session, r *recorder) {
 		r.fail("no /dev: %v", err)
 		return
 	}
-	r.try("create", "/dev", createIn("/dev", true)).Bits = bits(&st)
+	r.try("create", "/dev", createIn("/dev", !s.hosts("/dev"))).Bits = bits(&st)
 	var fs unix.Statfs_t
 	if err := unix.Statfs("/dev", &fs); err == nil {
 		r.fact("size", int64(fs.Blocks)*fs.Bsize)
 		r.fact("flags", mountFlags(fs.Flags))
 	}
-	for _, dir := range append(append([]string{}, s.plan.Params.Tmpfs...), "/dev/shm") {
+	for _, dir := range s.places() {
+		if dir == "/dev" {
+			continue
+		}
 		if err := createIn(dir, true); err == nil {
 			r.control("create", dir, nil)
 			return

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,8 @@ type session struct {
 	self string // path of this very binary
 	seq  int
 	out  io.Writer
+	// sockets is the Unix sockets that the sweep came by.
+	sockets []string
 }
 
 // probes is every probe by name. A name is stable: checks refer to it.
@@ -44,6 +47,9 @@ var probes = map[string]func(*session, *recorder){
 	"caps.acts":      capActs,
 	"net.admin":      netAdmin,
 	"net.interfaces": netInterfaces,
+	"namespaces":     namespaces,
+	"mounts":         mountTable,
+	"sockets":        sockets,
 	"syscall.filter": syscallFilter,
 	"syscall.sweep":  callSweep,
 	"kernel.free":    kernelFree,
@@ -172,9 +178,15 @@ func (s *session) emit(l Line) bool {
 }
 
 // places is where this container lets anyone write: the declared tmpfs mounts,
-// then the two that engines add by themselves.
+// then the two that engines add by themselves. What is the host's is none.
 func (s *session) places() []string {
-	return append(append([]string{}, s.plan.Params.Tmpfs...), "/dev/shm", "/dev")
+	return slices.DeleteFunc(append(slices.Clone(s.plan.Params.Tmpfs), "/dev/shm", "/dev"), s.hosts)
+}
+
+// hosts says whether a path is the host's own, so that nothing may be made there
+// that anybody could see.
+func (s *session) hosts(path string) bool {
+	return slices.ContainsFunc(s.plan.Params.Host, func(d string) bool { return within(path, d) || within(real(path), real(d)) })
 }
 
 // real follows the symbolic links of a path, as the engine did when it mounted

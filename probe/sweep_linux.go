@@ -139,8 +139,11 @@ func (w *sweep) mount(m mount) {
 		w.attempts++
 		w.outcome("access for writing", m.target, m.target, access(m.target, unix.W_OK))
 		return
+	case unix.S_IFSOCK:
+		w.socket(m.target)
+		return
 	default:
-		return // a device or a socket, masked or not, is no place to write a file
+		return // a device, masked or not, is no place to write a file
 	}
 	root := m.target == "/"
 	most := strings.Count(m.target, "/") + sweepDepth
@@ -176,11 +179,23 @@ func (w *sweep) mount(m mount) {
 				if _, mounted := w.top[path]; !mounted && !(root && w.elsewhere(path)) {
 					stack = append(stack, path)
 				}
+			case e.Type()&os.ModeSocket != 0:
+				w.socket(filepath.Join(dir, e.Name()))
 			case e.Type().IsRegular() && !w.slow && w.plan.Role == Auditor:
 				w.privileged(int(f.Fd()), dir, e.Name())
 			}
 		}
 		f.Close()
+	}
+}
+
+// socketsMost bounds how many sockets are kept to be connected to.
+const socketsMost = 256
+
+// socket keeps the path of one for the probe that connects to them.
+func (w *sweep) socket(path string) {
+	if len(w.session.sockets) < socketsMost {
+		w.session.sockets = append(w.session.sockets, path)
 	}
 }
 

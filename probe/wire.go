@@ -44,6 +44,9 @@ const (
 type Params struct {
 	Tmpfs     []string `json:"tmpfs,omitempty"`     // mount points to work in; the first is the scratch place
 	Workspace string   `json:"workspace,omitempty"` // "" when there is none
+	// Host is mount points behind which the host's own files are: nothing there
+	// gets a name, for however short a time.
+	Host []string `json:"host,omitempty"`
 	// Commands are the policy's environment commands and their time limit.
 	Commands       [][]string `json:"commands,omitempty"`
 	PythonPackages []string   `json:"python_packages,omitempty"`

@@ -99,7 +99,7 @@ func (r *run) end(ctx context.Context, name string, t check.Twin) error {
 			r.locked(func() { state.Seen[probe.User][as] = o })
 		})
 	}
-	past := r.params()
+	past := r.params(check.Exhaust)
 	past.Memory = check.SandboxReach(int64(r.opts.Policy.Limits.Memory), r.opts.FullScale)
 	below := past
 	below.Memory, below.PIDs = past.Memory/3, 4

@@ -339,7 +339,7 @@ func TestHashKeyIsShared(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.lock.release(false)
-	if key := r.params().HashKey; len(key) == 0 || string(key) != string(r.input().HashKey) {
+	if key := r.params(check.Main).HashKey; len(key) == 0 || string(key) != string(r.input().HashKey) {
 		t.Errorf("the guests' key is %x, the judges' %x", key, r.input().HashKey)
 	}
 }

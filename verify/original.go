@@ -56,7 +56,8 @@ type original struct {
 }
 
 // find reads the container and, where o has no policy, derives one from it.
-func (r *run) find(ctx context.Context, ref string) error {
+// mounts is the host's mount table, where that is known.
+func (r *run) find(ctx context.Context, ref string, mounts []kernel.Mount) error {
 	copier, ok := r.eng.(engine.Copier)
 	if !ok {
 		return fmt.Errorf("%w: %s", ErrNoCopies, r.info.Name)
@@ -74,10 +75,7 @@ func (r *run) find(ctx context.Context, ref string) error {
 	if engine.Ours(st.Name, st.Declared.Labels) {
 		return fmt.Errorf("%w: %s", ErrOwnTwin, ref)
 	}
-	o := &original{eng: copier, state: st, ask: r.opts.Policy == nil}
-	if r.info.Local {
-		o.host, o.mounts = ofHost()
-	}
+	o := &original{eng: copier, state: st, ask: r.opts.Policy == nil, host: r.host, mounts: mounts}
 	o.state.Declared.Mounts = r.reallyReadOnly(o)
 	declared := o.state.Declared
 	declared.Runtime = cmp.Or(declared.Runtime, r.info.Runtime)

@@ -55,7 +55,7 @@ func Match(pattern, id string) bool {
 // what takes longest last.
 var order = []string{
 	"marker", "ids", "suid.plant", "tmp.stat", "fs.create", "dev.create", "tmp.write", "tmp.exec", "workspace",
-	"bind", "escalate", "rlimit.nofile", "rlimit.core", "secrets.env", "secrets.files", "secrets.canary", "memfd", "net.interfaces", "net.route", "net.host", "net.dns", "syscall.filter", "syscall.sweep", "kernel.free", "kernel.caps", "net.admin", "caps.acts", "dev.open", "fs.sweep",
+	"bind", "escalate", "rlimit.nofile", "rlimit.core", "secrets.env", "secrets.files", "secrets.canary", "memfd", "net.interfaces", "net.route", "net.host", "net.dns", "syscall.filter", "syscall.sweep", "kernel.free", "kernel.caps", "net.admin", "caps.acts", "dev.open", "namespaces", "mounts", "fs.sweep", "sockets",
 	"exhaust.tmpfs", "exhaust.memory", "exhaust.cpu", "exhaust.pids",
 	"suid.run", "env.python", "env.commands", "env.git",
 }
@@ -127,10 +127,8 @@ func (r *run) settings(t check.Twin) spec.Container {
 	if r.opts.Weaken != nil {
 		r.opts.Weaken(&c)
 	}
-	if t != check.Main && c.IPCMode == "host" {
-		// What is planted in /dev/shm and filled there would stay on the host: this
-		// namespace the main twin alone shares, whose attempts leave nothing.
-		c.IPCMode = "private"
+	if t != check.Main {
+		alone(&c)
 	}
 	switch t {
 	case check.Isolate:
@@ -154,6 +152,36 @@ func (r *run) settings(t check.Twin) spec.Container {
 	c.OpenStdin = true
 	c.Labels = r.labels()
 	return c
+}
+
+// alone takes away what a container shares with its host. The main twin has it,
+// whose attempts act on nothing that is not their own; the others give up
+// protections that would stand between what they do and the host.
+func alone(c *spec.Container) {
+	for _, ns := range []struct {
+		mode  *string
+		apart string
+	}{{&c.PIDMode, ""}, {&c.IPCMode, "private"}, {&c.UTSMode, ""}, {&c.Network, "none"}} {
+		if *ns.mode == "host" {
+			*ns.mode = ns.apart
+		}
+	}
+	c.Mounts = slices.DeleteFunc(c.Mounts, func(m spec.Mount) bool { return m.Kind == spec.Bind })
+}
+
+// ofTheHost is the mount points behind which a container has the host's own
+// files.
+func ofTheHost(c spec.Container) []string {
+	var all []string
+	if c.IPCMode == "host" {
+		all = append(all, "/dev/shm")
+	}
+	for _, m := range c.Mounts {
+		if m.Kind == spec.Bind {
+			all = append(all, m.Target)
+		}
+	}
+	return all
 }
 
 // isolate removes the protections that hide the ones under test: noexec and
@@ -202,8 +230,8 @@ func (r *run) scaleDown(c *spec.Container) {
 	}
 }
 
-// params is what the probes are told.
-func (r *run) params() probe.Params {
+// params is what the probes of a twin are told.
+func (r *run) params(t check.Twin) probe.Params {
 	p := r.opts.Policy
 	reach := check.ReachFor(int64(p.Limits.Memory), int64(p.Limits.CPUs), int64(p.Limits.PIDs), int64(p.Limits.NoFile), r.info.NCPU, r.opts.FullScale)
 	out := probe.Params{
@@ -211,7 +239,7 @@ func (r *run) params() probe.Params {
 		CommandTimeout: r.opts.CommandTimeout.Milliseconds(), HashKey: r.hashKey,
 		Canary: r.canary, Listeners: r.planted.Listeners,
 		Memory: reach.Memory, PIDs: reach.PIDs, TmpfsFill: reach.TmpfsFill, NoFile: reach.NoFile,
-		MilliCPU: reach.MilliCPU, Threads: reach.Threads,
+		MilliCPU: reach.MilliCPU, Threads: reach.Threads, Host: ofTheHost(r.settings(t)),
 	}
 	for dir := range p.Tmpfs {
 		out.Tmpfs = append(out.Tmpfs, dir)

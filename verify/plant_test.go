@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tightship-dev/tightship/check"
 	"github.com/tightship-dev/tightship/internal/canary"
 	"github.com/tightship-dev/tightship/probe"
 )
@@ -28,7 +29,7 @@ func prepared(t *testing.T, local bool) *run {
 // they are told to look for, and it goes with the run.
 func TestPlant(t *testing.T) {
 	r := prepared(t, true)
-	c := r.params().Canary
+	c := r.params(check.Main).Canary
 	if c == nil || c.Variable == "" || os.Getenv(canary.Variable) != c.Variable {
 		t.Fatalf("planted in the environment: %+v", c)
 	}
@@ -45,7 +46,7 @@ func TestPlant(t *testing.T) {
 		}
 	}
 	other := prepared(t, false)
-	if o := other.params().Canary; o.File == c.File || o.Variable != c.Variable {
+	if o := other.params(check.Main).Canary; o.File == c.File || o.Variable != c.Variable {
 		t.Error("two runs have one file's content, or two variables")
 	}
 	if p := other.input().Planted; len(p.Home) != 0 || p.HomeNote == "" {
@@ -62,7 +63,7 @@ func TestPlant(t *testing.T) {
 func TestListen(t *testing.T) {
 	r := prepared(t, true)
 	stop := r.listen(t.Context())
-	all := r.params().Listeners
+	all := r.params(check.Main).Listeners
 	if len(all) == 0 || r.planted.ListenNote != "" || !slices.ContainsFunc(all, func(a string) bool { return strings.HasPrefix(a, "127.0.0.1:") }) {
 		t.Fatalf("listeners %q, %q", all, r.planted.ListenNote)
 	}

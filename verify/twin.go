@@ -94,7 +94,7 @@ func (r *run) work(ctx context.Context, id string, name check.Twin, stream *engi
 	state := r.states[name]
 	todo := r.todo[name]
 	user := newGuest(ctx, stream, token(), probe.User)
-	params := r.params()
+	params := r.params(name)
 	do := func(ctx context.Context, g *guest, probes []string, exit *int) error {
 		return g.do(ctx, probe.Plan{Probes: probes, Params: params, Exit: exit}, func(o probe.Observation) {
 			r.locked(func() { state.Seen[g.role][o.Probe] = o })

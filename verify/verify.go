@@ -10,6 +10,7 @@ import (
 
 	"github.com/tightship-dev/tightship/check"
 	"github.com/tightship-dev/tightship/engine"
+	"github.com/tightship-dev/tightship/kernel"
 	"github.com/tightship-dev/tightship/probe"
 	"github.com/tightship-dev/tightship/report"
 	"github.com/tightship-dev/tightship/spec"
@@ -38,6 +39,7 @@ type run struct {
 	opts   Options
 	lock   *runLock
 	info   engine.Info
+	host   map[string]string // the namespaces of the engine's host, where that is this one
 	image  engine.Image
 	wanted spec.Container
 	// base is what the twins are made from: what is wanted, or the settings of
@@ -124,8 +126,12 @@ func prepare(ctx context.Context, eng engine.Engine, container string, o Options
 	if r.info, err = eng.Info(ctx); err != nil {
 		return nil, err
 	}
+	var mounts []kernel.Mount
+	if r.info.Local {
+		r.host, mounts = ofHost()
+	}
 	if container != "" {
-		if err := r.find(ctx, container); err != nil {
+		if err := r.find(ctx, container, mounts); err != nil {
 			return nil, err
 		}
 		o = r.opts

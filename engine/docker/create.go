@@ -223,6 +223,9 @@ func translateMounts(mounts []spec.Mount) ([]mount.Mount, error) {
 			if err := checkName(m.Source, errInput); err != nil {
 				return nil, err
 			}
+			if m.Propagation != "" {
+				return nil, fmt.Errorf("%w: propagation of volume %s", errInput, m.Source)
+			}
 			// The image's content must not be copied into a volume of ours.
 			t.Type, t.VolumeOptions = mount.TypeVolume, &mount.VolumeOptions{NoCopy: true}
 		case spec.Bind:
@@ -230,6 +233,14 @@ func translateMounts(mounts []spec.Mount) ([]mount.Mount, error) {
 				return nil, fmt.Errorf("%w: bind mount of %q, no absolute path", errInput, text.OneLine(m.Source))
 			}
 			t.Type = mount.TypeBind
+			// A mount that holds the engine's own directory it makes rslave by itself,
+			// also where the host's root is not shared; the word it would refuse there.
+			if p := mount.Propagation(m.Propagation); p != "" && !(m.Source == "/" && p == mount.PropagationRSlave) {
+				if !slices.Contains(mount.Propagations, p) {
+					return nil, fmt.Errorf("%w: propagation %q", errInput, text.OneLine(m.Propagation))
+				}
+				t.BindOptions = &mount.BindOptions{Propagation: p}
+			}
 		default:
 			return nil, fmt.Errorf("%w: mount of kind %q", errInput, text.OneLine(string(m.Kind)))
 		}

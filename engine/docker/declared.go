@@ -198,10 +198,18 @@ func declaredMounts(in container.InspectResponse) []spec.Mount {
 		if m.Type == mount.TypeVolume {
 			source = m.Name
 		}
-		out = append(out, spec.Mount{Kind: spec.MountKind(m.Type), Source: source, Target: m.Destination, ReadOnly: !m.RW})
+		out = append(out, spec.Mount{Kind: spec.MountKind(m.Type), Source: source, Target: m.Destination, ReadOnly: !m.RW, Propagation: propagation(m.Propagation)})
 	}
 	slices.SortFunc(out, func(a, b spec.Mount) int { return cmp.Compare(a.Target, b.Target) })
 	return out
+}
+
+// propagation leaves out the default, which is said in two ways.
+func propagation(p mount.Propagation) string {
+	if p == mount.PropagationPrivate || p == mount.PropagationRPrivate {
+		return ""
+	}
+	return string(p)
 }
 
 func capNames(caps []string) []string {

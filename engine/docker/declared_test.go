@@ -107,17 +107,23 @@ func TestTranslateRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, weaken := range map[string]func(*spec.Container){
-		"no command":            func(c *spec.Container) { c.Cmd = nil },
-		"negative memory":       func(c *spec.Container) { c.Memory = -1 },
-		"swap below unlimited":  func(c *spec.Container) { c.Memory, c.Swap = 1, -2 },
-		"swap without memory":   func(c *spec.Container) { c.Swap = 1 },
-		"swap overflows":        func(c *spec.Container) { c.Memory, c.Swap = 1<<62, 1<<62 },
-		"negative pids":         func(c *spec.Container) { c.PIDs = -1 },
-		"CPU overflows":         func(c *spec.Container) { c.MilliCPU = 1 << 62 },
-		"unknown ulimit":        func(c *spec.Container) { c.Ulimits = map[string]int64{"as": 1} },
-		"ulimit below minus 1":  func(c *spec.Container) { c.Ulimits = map[string]int64{"core": -2} },
-		"relative bind":         func(c *spec.Container) { c.Mounts = []spec.Mount{{Kind: spec.Bind, Source: "x", Target: "/x"}} },
-		"volume with a path":    func(c *spec.Container) { c.Mounts = []spec.Mount{{Kind: spec.Volume, Source: "/x", Target: "/x"}} },
+		"no command":           func(c *spec.Container) { c.Cmd = nil },
+		"negative memory":      func(c *spec.Container) { c.Memory = -1 },
+		"swap below unlimited": func(c *spec.Container) { c.Memory, c.Swap = 1, -2 },
+		"swap without memory":  func(c *spec.Container) { c.Swap = 1 },
+		"swap overflows":       func(c *spec.Container) { c.Memory, c.Swap = 1<<62, 1<<62 },
+		"negative pids":        func(c *spec.Container) { c.PIDs = -1 },
+		"CPU overflows":        func(c *spec.Container) { c.MilliCPU = 1 << 62 },
+		"unknown ulimit":       func(c *spec.Container) { c.Ulimits = map[string]int64{"as": 1} },
+		"ulimit below minus 1": func(c *spec.Container) { c.Ulimits = map[string]int64{"core": -2} },
+		"relative bind":        func(c *spec.Container) { c.Mounts = []spec.Mount{{Kind: spec.Bind, Source: "x", Target: "/x"}} },
+		"volume with a path":   func(c *spec.Container) { c.Mounts = []spec.Mount{{Kind: spec.Volume, Source: "/x", Target: "/x"}} },
+		"odd propagation": func(c *spec.Container) {
+			c.Mounts = []spec.Mount{{Kind: spec.Bind, Source: "/x", Target: "/x", Propagation: "all"}}
+		},
+		"a volume handed on": func(c *spec.Container) {
+			c.Mounts = []spec.Mount{{Kind: spec.Volume, Source: "v", Target: "/x", Propagation: "shared"}}
+		},
 		"unknown mount":         func(c *spec.Container) { c.Mounts = []spec.Mount{{Kind: "image", Source: "x", Target: "/x"}} },
 		"relative device":       func(c *spec.Container) { c.Devices = []string{"null"} },
 		"negative tmpfs":        func(c *spec.Container) { c.Tmpfs = map[string]spec.Tmpfs{"/x": {Size: -1}} },
@@ -145,6 +151,16 @@ func TestDeclaredNetwork(t *testing.T) {
 	} {
 		if got := declared(inspected(t, text), false).Network; got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
+// Propagation is declared where it is not the default, which has two names.
+func TestDeclaredPropagation(t *testing.T) {
+	for said, want := range map[string]string{"": "", "private": "", "rprivate": "", "shared": "shared", "rslave": "rslave"} {
+		c := declared(inspected(t, `{"Config":{},"HostConfig":{},"Mounts":[{"Type":"bind","Source":"/x","Destination":"/y","Propagation":"`+said+`"}]}`), false)
+		if len(c.Mounts) != 1 || c.Mounts[0].Propagation != want {
+			t.Errorf("%q: %+v", said, c.Mounts)
 		}
 	}
 }

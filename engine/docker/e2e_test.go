@@ -228,6 +228,7 @@ func TestRealRoundTrip(t *testing.T) {
 			c.PIDMode, c.IPCMode, c.UTSMode, c.Network, c.CgroupNS = "host", "host", "host", "host", "host"
 			c.Sysctls = nil // Docker refuses one of a shared namespace
 			c.Mounts[0].ReadOnly, c.Mounts[1].ReadOnly = false, true
+			c.Mounts[0].Propagation = "rshared"
 			return c
 		}(),
 		"swap on top": func() spec.Container {

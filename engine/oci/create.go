@@ -141,6 +141,9 @@ func (e *Engine) bundle(r *record, c spec.Container, img *rootImage, dir string)
 			Resources: &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}},
 		},
 	}
+	if slices.ContainsFunc(mounts, handsOn) {
+		s.Linux.RootfsPropagation = "shared"
+	}
 	if c.UTSMode != "host" {
 		s.Hostname = r.ID[:12]
 	}

@@ -63,8 +63,9 @@ func (e *Engine) declaredMounts(c *spec.Container, r record, mounts []specs.Moun
 		target := path.Clean(m.Destination)
 		switch {
 		case m.Type == "bind" && slices.Contains(r.Own, m.Destination):
+		case m.Destination == hostShm.Destination && m.Source == hostShm.Source: // said by the IPC namespace
 		case m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind"):
-			d := spec.Mount{Kind: spec.Bind, Source: m.Source, Target: target, ReadOnly: slices.Contains(m.Options, "ro")}
+			d := spec.Mount{Kind: spec.Bind, Source: m.Source, Target: target, ReadOnly: slices.Contains(m.Options, "ro"), Propagation: propagation(m.Options)}
 			if e.store.isVolume(m.Source) {
 				d.Kind, d.Source = spec.Volume, filepath.Base(filepath.Dir(m.Source))
 			}

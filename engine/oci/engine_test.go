@@ -398,6 +398,9 @@ func TestCreateRefuses(t *testing.T) {
 		"a mount over the root": func(c *spec.Container) {
 			c.Mounts = []spec.Mount{{Kind: spec.Bind, Source: "/usr", Target: "/", ReadOnly: true}}
 		},
+		"an odd propagation": func(c *spec.Container) {
+			c.Mounts = []spec.Mount{{Kind: spec.Bind, Source: "/usr", Target: "/x", ReadOnly: true, Propagation: "all"}}
+		},
 		"a writable folder of the machine": func(c *spec.Container) { c.Mounts = []spec.Mount{{Kind: spec.Bind, Source: "/usr", Target: "/x"}} },
 		"a mount point that would have to be made": func(c *spec.Container) {
 			c.Mounts = []spec.Mount{{Kind: spec.Bind, Source: "/usr", Target: "/nowhere", ReadOnly: true}}
@@ -460,6 +463,7 @@ func TestDeclared(t *testing.T) {
 		"the host's all": func(c *spec.Container) {
 			c.Network, c.PIDMode, c.IPCMode, c.UTSMode, c.CgroupNS = "host", "host", "host", "host", "host"
 		},
+		"a mount that is handed on": func(c *spec.Container) { c.Mounts[0].Propagation = "rshared" },
 		"writable, as root": func(c *spec.Container) {
 			c.ReadonlyRootfs, c.NoNewPrivileges, c.User, c.CapAdd = false, false, "0:0", nil
 		},

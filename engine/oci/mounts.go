@@ -45,6 +45,10 @@ func defaultMounts(shm int64) []specs.Mount {
 	}
 }
 
+// hostShm is the memory that programs of this machine share, which is part of
+// its IPC namespace as Docker sees it.
+var hostShm = specs.Mount{Destination: "/dev/shm", Type: "bind", Source: "/dev/shm", Options: []string{"rbind", "rprivate", "rw"}}
+
 // mounts is everything in mount order: what is above comes first. A mount of the
 // caller's takes the place of ours at the same target.
 func (e *Engine) mounts(c spec.Container, own []specs.Mount) ([]specs.Mount, error) {
@@ -64,7 +68,10 @@ func (e *Engine) mounts(c spec.Container, own []specs.Mount) ([]specs.Mount, err
 		if !path.IsAbs(m.Target) || path.Clean(m.Target) == "/" {
 			return nil, fmt.Errorf("%w: a mount at %q", ErrInput, text.OneLine(m.Target))
 		}
-		options := []string{"rbind", "rprivate", "rw"}
+		if m.Propagation != "" && (m.Kind != spec.Bind || !slices.Contains(propagations, m.Propagation)) {
+			return nil, fmt.Errorf("%w: propagation %q of the %s at %s", ErrInput, text.OneLine(m.Propagation), m.Kind, text.OneLine(m.Target))
+		}
+		options := []string{"rbind", cmp.Or(m.Propagation, "rprivate"), "rw"}
 		if m.ReadOnly {
 			options[2] = "ro"
 		} else if m.Kind == spec.Bind && !e.root {
@@ -80,11 +87,31 @@ func (e *Engine) mounts(c spec.Container, own []specs.Mount) ([]specs.Mount, err
 		}
 	}
 	all := append(own, defaultMounts(c.ShmSize)...)
+	if c.IPCMode == "host" && e.root {
+		all[len(all)-1] = hostShm
+	}
 	replaced := func(m specs.Mount) bool {
 		return slices.ContainsFunc(asked, func(a specs.Mount) bool { return a.Destination == m.Destination })
 	}
 	return append(slices.DeleteFunc(all, replaced), asked...), nil
 }
+
+// propagations is mount_namespaces(7)'s, as runtimes spell them.
+var propagations = []string{"private", "rprivate", "shared", "rshared", "slave", "rslave"}
+
+// propagation is the one among a mount's options, "" for the default.
+func propagation(options []string) string {
+	for _, o := range options {
+		if slices.Contains(propagations, o) && o != "private" && o != "rprivate" {
+			return o
+		}
+	}
+	return ""
+}
+
+// handsOn says whether a mount is to show on the host what is mounted below it,
+// for which the root of the container has to be shared as well.
+func handsOn(m specs.Mount) bool { return strings.HasSuffix(propagation(m.Options), "shared") }
 
 // source is where a mount's content is on this machine.
 func (e *Engine) source(m spec.Mount) (string, error) {
