@@ -34,6 +34,10 @@ type Mutation struct {
 	// Blinds are the checks whose control this mutation takes away, so that they
 	// cannot be measured. They must then be inconclusive, never pass, never fail.
 	Blinds []string
+	// MayBeRefused is why an engine may refuse to create or to start a container
+	// that is weakened like this; "" where a refusal is an error like any other.
+	// Refused, it is not demonstrable there, with the engine's own words.
+	MayBeRefused string
 }
 
 // Flips returns the IDs of the checks that must fail under a mutation.
