@@ -141,6 +141,9 @@ func (e *Engine) bundle(r *record, c spec.Container, img *rootImage, dir string)
 			Resources: &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}},
 		},
 	}
+	if c.Unmasked {
+		s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = nil, nil
+	}
 	if c.UTSMode != "host" {
 		s.Hostname = r.ID[:12]
 	}
