@@ -55,7 +55,8 @@ func Match(pattern, id string) bool {
 // what takes longest last.
 var order = []string{
 	"marker", "ids", "suid.plant", "tmp.stat", "fs.create", "dev.create", "tmp.write", "tmp.exec", "workspace",
-	"bind", "escalate", "rlimit.nofile", "rlimit.core", "secrets.env", "memfd", "net.interfaces", "syscall.filter", "net.admin", "caps.acts", "dev.open", "fs.sweep",
+	"bind", "escalate", "rlimit.nofile", "rlimit.core", "secrets.env", "memfd", "net.interfaces", "syscall.filter", "proc.masked", "proc.write", "sys.write", "cgroup.write", "dev.list", "dev.make",
+	"net.admin", "caps.acts", "dev.open", "fs.sweep",
 	"exhaust.tmpfs", "exhaust.memory", "exhaust.cpu", "exhaust.pids",
 	"suid.run", "env.python", "env.commands", "env.git",
 }
@@ -158,11 +159,13 @@ func (r *run) settings(t check.Twin) spec.Container {
 
 // isolate removes the protections that hide the ones under test: noexec and
 // no-new-privileges hide nosuid, the missing CAP_MKNOD hides nodev, and the
-// core limit's own effect shows only where it is gone. The capabilities are the
+// core limit's own effect shows only where it is gone. What is hidden of /proc is
+// seen here, which shows that it is there. The capabilities are the
 // control of caps.exercised. The root file system is writable for the guest to
 // be copied in, and so are the stand-ins, whose names start with ours.
 func isolate(c *spec.Container, ours string) {
 	c.NoNewPrivileges, c.ReadonlyRootfs, c.Seccomp = false, false, unconfined
+	c.Unmasked = true
 	for i, m := range c.Mounts {
 		c.Mounts[i].ReadOnly = m.ReadOnly && !(m.Kind == spec.Volume && strings.HasPrefix(m.Source, ours))
 	}
