@@ -28,6 +28,7 @@ var Exceptions = []Exception{
 	{check.GVisor, "nnp.off-capability", "caps.exercised", check.Pass, noPorts},
 	{check.GVisor, "caps.NET_BIND_SERVICE", "caps.exercised", check.Pass, noPorts},
 	{check.GVisor, "caps.NET_RAW", "caps.exercised", check.Pass, "runsc takes CAP_NET_RAW away again unless it runs with --net-raw"},
+	{check.GVisor, "privileged", "fs.nothing-else-writable", check.Fail, "privileged, /sys is writable, and gVisor puts a tmpfs for everybody at /sys/fs/cgroup"},
 	{check.GVisor, "sysctl.all-ports-privileged", "user.unprivileged-port", check.Pass, noPorts},
 	{check.GVisor, "sysctl.all-ports-privileged", "user.no-privileged-port", check.Fail, noPorts},
 }
