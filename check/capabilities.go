@@ -59,7 +59,7 @@ func capabilityChecks() []*Check {
 			Control:  "The same reader finds capabilities in a twin that has some.",
 			Settings: []string{"capabilities"}, Fix: fixCaps, Refs: refsCaps,
 			Needs:     needs(need(Main, probe.User, "ids"), need(Main, probe.Auditor, "ids"), need(Isolate, probe.Auditor, "ids")),
-			Mutations: append(capMutations(), "caps.NET_ADMIN", "nnp.off-capability", "caps.SYS_ADMIN", "caps.BPF", "caps.PERFMON", "caps.DAC_READ_SEARCH", "caps.SYS_BOOT", "caps.SYS_PTRACE"),
+			Mutations: append(capMutations(), "caps.NET_ADMIN", "nnp.off-capability", "caps.SYS_ADMIN", "caps.BPF", "caps.PERFMON", "caps.DAC_READ_SEARCH", "caps.SYS_BOOT", "caps.SYS_PTRACE", "privileged"),
 			Judge:     judgeCapsNone,
 		},
 		{
@@ -71,7 +71,7 @@ func capabilityChecks() []*Check {
 			Settings: []string{"capabilities"}, Fix: fixCaps, Refs: refsCaps,
 			Needs: needs(need(Main, probe.User, "marker"), need(Main, probe.Auditor, "caps.acts"), need(Exhaust, probe.User, "marker"), need(Exhaust, probe.Auditor, "caps.acts"),
 				need(Isolate, probe.User, "marker"), need(Isolate, probe.Auditor, "caps.acts")),
-			Mutations: append(capMutations(ActlessCaps...), "nnp.off-capability", "caps.SYS_ADMIN", "caps.DAC_READ_SEARCH", "caps.SYS_BOOT", "caps.SYS_PTRACE"),
+			Mutations: append(capMutations(ActlessCaps...), "nnp.off-capability", "caps.SYS_ADMIN", "caps.DAC_READ_SEARCH", "caps.SYS_BOOT", "caps.SYS_PTRACE", "privileged"),
 			Judge:     judgeCapsExercised,
 		},
 		{
@@ -81,7 +81,7 @@ func capabilityChecks() []*Check {
 			Attempt:  "uid 0 without capabilities sets the flags lo already has, adds a link of a kind that does not exist and an address to no interface: nothing would change even if allowed.",
 			Control:  "Reading lo's flags succeeds. The attempts are made once more in a twin without no-new-privileges, which alone would refuse them.",
 			Settings: []string{"capabilities"}, Fix: fixCaps, Refs: refsCaps,
-			Needs: needs(need(Main, probe.Auditor, "net.admin"), need(Exhaust, probe.Auditor, "net.admin")), Mutations: []string{"caps.NET_ADMIN"},
+			Needs: needs(need(Main, probe.Auditor, "net.admin"), need(Exhaust, probe.Auditor, "net.admin")), Mutations: []string{"caps.NET_ADMIN", "privileged"},
 			Judge: judgeNetAdmin,
 		},
 		{

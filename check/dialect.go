@@ -21,6 +21,7 @@ const (
 	SandboxEnds    Allowance = "sandbox ends"
 	SandboxCgroups Allowance = "sandbox's own cgroups"
 	SandboxMounts  Allowance = "sandbox's own mount table"
+	SandboxFiles   Allowance = "sandbox's own kernel files"
 )
 
 // Accommodation is one thing that one kernel does differently, for one check.
@@ -63,6 +64,16 @@ var Dialects = []Accommodation{
 		Control:  "The engine was told that a mount hands on what is mounted below it.",
 		Mutation: "mounts.slave",
 	},
+	sandboxFiles("proc.masked", "the absence of all these files, also with nothing hidden", "mount.host-proc"),
+	sandboxFiles("proc.sys-read-only", "whatever can be written of its own /proc", "mount.host-proc-sys"),
+	sandboxFiles("cgroup.read-only", "whatever can be written of its own cgroup tree", "mount.host-cgroup"),
+	{
+		Kernel: GVisor, Check: "dev.allowlist", Takes: SandboxDevices,
+		Instead:  "nodes of fuse and tun in /dev",
+		Why:      "gVisor implements both itself and shows them in every /dev; no driver of the host's is behind them",
+		Control:  "Any other node in /dev, and a node of the host's memory, log or disks that opens.",
+		Mutation: "device.added",
+	},
 	sandboxEnds("limits.pids", "The children live on past the limit, and so does the sandbox; or no counter of the host's says that this limit refused a fork.", "pids.unlimited"),
 	sandboxEnds("limits.memory", "The child lives on past the limit, and so does the sandbox; or neither the host's counter nor the engine says that it ran out of memory.", "memory.unlimited"),
 }
@@ -73,6 +84,16 @@ func fileCapability(check, control, mutation string) Accommodation {
 		Instead:  "a program with a file capability as the control, in place of the setuid one",
 		Why:      "gVisor ignores setuid bits unless runsc runs with --allow-suid; file capabilities it honours, and no-new-privileges and nosuid stop them too",
 		Control:  control,
+		Mutation: mutation,
+	}
+}
+
+func sandboxFiles(check, instead, mutation string) Accommodation {
+	return Accommodation{
+		Kernel: GVisor, Check: check, Takes: SandboxFiles,
+		Instead:  instead,
+		Why:      "gVisor answers /proc, /sys and the cgroup tree itself: they are about the sandbox alone, and no write reaches the host's kernel",
+		Control:  "The host's own tree is recognised wherever it is mounted, and the kernel asked whether it may be used there.",
 		Mutation: mutation,
 	}
 }

@@ -134,9 +134,10 @@ func filesystemChecks() []*Check {
 				Compose:    "read_only: true, and read_only: true on every other volume",
 				Kubernetes: "readOnlyRootFilesystem: true and readOnly: true on every other volumeMount",
 			}, Refs: refsRootfs,
-			Needs:     needs(need(Main, probe.User, "fs.sweep", "fs.create"), need(Main, probe.Auditor, "fs.sweep")),
-			Mutations: []string{"rootfs.writable", "mount.extra-tmpfs", "mount.host-rw", "mount.below-tmpfs", "mount.over-mqueue", "mounts.docker-sock", "mounts.host-root", "mounts.var-run"},
-			Judge:     judgeNothingElse,
+			Needs: needs(need(Main, probe.User, "fs.sweep", "fs.create"), need(Main, probe.Auditor, "fs.sweep")),
+			Mutations: []string{"rootfs.writable", "mount.extra-tmpfs", "mount.host-rw", "mount.below-tmpfs", "mount.over-mqueue", "mounts.docker-sock", "mounts.host-root", "mounts.var-run",
+				"mount.host-proc-sys", "mount.host-sys", "mount.host-cgroup"},
+			Judge: judgeNothingElse,
 		},
 		{
 			ID: "fs.shm-bounded", Section: Filesystem,

@@ -353,6 +353,107 @@ func TestJudges(t *testing.T) {
 		{"run.clean-exit", "only one code", func(in *check.Input) { in.Exits = in.Exits[:1] }, open, "both"},
 		{"run.clean-exit", "none", func(in *check.Input) { in.Exits = nil }, open, "both"},
 
+		{"proc.masked", "the user reads keys", outcome(main, U, "proc.masked", "read", "/proc/keys", ""), fail, "/proc/keys"},
+		{"proc.masked", "uid 0 lists firmware", outcome(main, R, "proc.masked", "read", "/sys/firmware", ""), fail, "/sys/firmware"},
+		{"proc.masked", "another /proc is there", add(main, U, "proc.masked", probe.Attempt{Act: "access for reading", On: "/host/proc/keys", OK: true}), fail, "/host/proc/keys"},
+		{"proc.masked", "the control is not read", controls(main, U, "proc.masked", "EACCES"), open, "control"},
+		{"proc.masked", "the control is not read in the twin without masks", controls(isolate, R, "proc.masked", "EACCES"), open, "control"},
+		{"proc.masked", "refused by the mode only", func(in *check.Input) {
+			outcome(main, U, "proc.masked", "read", "", "EACCES")(in)
+			outcome(main, R, "proc.masked", "read", "", "EPERM")(in)
+		}, open, "both hidden here"},
+		{"proc.masked", "nothing in the twin without masks either", outcome(isolate, R, "proc.masked", "read", "", "empty"), open, "both hidden here"},
+		{"proc.masked", "kernel has no mask", unmounted("/proc/keys"), fail, "kernel"},
+		{"proc.masked", "declared unmasked", told(func(c *spec.Container) { c.Unmasked = true }), fail, "was not told"},
+		{"proc.masked", "declared privileged", told(func(c *spec.Container) { c.Privileged = true }), fail, "privileged"},
+		{"proc.masked", "the host's root is mounted", told(bound("/", "/host", true)), fail, "/ of the host mounted at /host"},
+		{"proc.masked", "another directory is mounted", told(bound("/proc/sys", "/host", true)), pass, ""},
+		{"proc.masked", "an engine that does not say", func(in *check.Input) {
+			in.Twins[main].Undeclared = append(in.Twins[main].Undeclared, "unmasked")
+		}, pass, ""},
+
+		{"proc.sys-read-only", "core_pattern opens", outcome(main, R, "proc.write", "open for writing", "/proc/sys/kernel/core_pattern", ""), fail, "core_pattern"},
+		{"proc.sys-read-only", "irq may be written", outcome(main, R, "proc.write", "ask to write", "/proc/irq/default_smp_affinity", ""), fail, "irq"},
+		{"proc.sys-read-only", "a part mounted writable", outcome(main, R, "proc.write", "find mounted for writing", "/proc/bus", ""), fail, "/proc/bus"},
+		{"proc.sys-read-only", "another /proc/sys", add(main, R, "proc.write", probe.Attempt{Act: "access for writing", On: "/host/kernel/core_pattern", OK: true}), fail, "/host"},
+		{"proc.sys-read-only", "refused by the mode only", func(in *check.Input) {
+			outcome(main, R, "proc.write", "open for writing", "", "EACCES")(in)
+			outcome(main, R, "proc.write", "ask to write", "", "EACCES")(in)
+			outcome(main, R, "proc.write", "find mounted for writing", "", "EACCES")(in)
+		}, open, "because of the mount"},
+		{"proc.sys-read-only", "control refused", controls(main, R, "proc.write", "EROFS"), open, "control"},
+		{"proc.sys-read-only", "kernel has it rw", without("/proc/sys", "ro"), fail, "kernel"},
+		{"proc.sys-read-only", "kernel has no mount", unmounted("/proc/sys"), fail, "no mount of its own"},
+		{"proc.sys-read-only", "the host's is mounted rw", told(bound("/proc/sys/kernel", "/host", false)), fail, "/proc/sys/kernel of the host"},
+		{"proc.sys-read-only", "the host's is mounted ro", told(bound("/proc", "/host", true)), pass, ""},
+
+		{"sys.read-only", "a knob opens", outcome(main, R, "sys.write", "open for writing", "/sys/kernel/profiling", ""), fail, "/sys/kernel/profiling"},
+		{"sys.read-only", "another /sys", add(main, R, "sys.write", probe.Attempt{Act: "access for writing", On: "/host/kernel", OK: true}), fail, "/host/kernel"},
+		{"sys.read-only", "control refused", controls(main, R, "sys.write", "EROFS"), open, "control"},
+		{"sys.read-only", "only the mount's flag", func(in *check.Input) {
+			outcome(main, R, "sys.write", "open for writing", "", "EACCES")(in)
+			outcome(main, R, "sys.write", "ask to write", "", "EACCES")(in)
+		}, pass, "no attempt could show it"},
+		{"sys.read-only", "kernel has it rw", kern(func(k *kernel.State) {
+			for i := range k.Mounts {
+				if k.Mounts[i].Target == "/sys" {
+					k.Mounts[i].Options, k.Mounts[i].SuperOptions = []string{"rw"}, []string{"rw"}
+				}
+			}
+		}), fail, "kernel"},
+		{"sys.read-only", "the host's is mounted rw", told(bound("/sys", "/host", false)), fail, "/sys of the host"},
+		{"sys.read-only", "the host's cgroups are mounted rw", told(bound("/sys/fs/cgroup", "/host", false)), pass, ""},
+
+		{"cgroup.read-only", "a limit opens", attempts(main, R, "cgroup.write", func(a *probe.Attempt) bool {
+			a.OK = a.OK || strings.HasSuffix(a.On, "/cgroup.procs")
+			return true
+		}), fail, "cgroup.procs"},
+		{"cgroup.read-only", "another hierarchy", add(main, R, "cgroup.write", probe.Attempt{Act: "access for writing", On: "/host/release_agent", OK: true}), fail, "release_agent"},
+		{"cgroup.read-only", "control refused", controls(main, R, "cgroup.write", "EROFS"), open, "control"},
+		{"cgroup.read-only", "none mounted", fact(main, R, "cgroup.write", "hierarchies", "0"), na, "no cgroup"},
+		{"cgroup.read-only", "none mounted, privileged", func(in *check.Input) {
+			fact(main, R, "cgroup.write", "hierarchies", "0")(in)
+			told(func(c *spec.Container) { c.Privileged = true })(in)
+		}, fail, "privileged"},
+		{"cgroup.read-only", "kernel has one rw", kern(func(k *kernel.State) {
+			k.Mounts = append(k.Mounts, kernel.Mount{ID: 9999, Parent: k.Mounts[0].ID, Target: "/host", FSType: "cgroup2", Options: []string{"rw"}})
+		}), fail, "/host mounted rw"},
+
+		{"dev.allowlist", "the user finds a disk", add(main, U, "dev.list", probe.Attempt{Act: "use a node", On: "/dev/sda", Note: "b 8:0", Errno: "EACCES"}), fail, "/dev/sda (b 8:0), EACCES for user"},
+		{"dev.allowlist", "a device that looks like a terminal", add(main, R, "dev.list", probe.Attempt{Act: "use a node", On: "/dev/x", Note: "c 144:0", OK: true}), fail, "c 144:0"},
+		{"dev.allowlist", "a disk that looks like a terminal", add(main, R, "dev.list", probe.Attempt{Act: "use a node", On: "/dev/x", Note: "b 136:0", OK: true}), fail, "b 136:0"},
+		{"dev.allowlist", "a terminal", add(main, U, "dev.list", probe.Attempt{Act: "use a node", On: "/dev/pts/0", Note: "c 136:0", OK: true}), pass, ""},
+		{"dev.allowlist", "tun in /dev", add(main, U, "dev.list", probe.Attempt{Act: "use a node", On: "/dev/net/tun", Note: "c 10:200", OK: true}), fail, "tun"},
+		{"dev.allowlist", "the device cgroup allows the log", outcome(isolate, R, "dev.make", "use a node", "c 1:11", ""), fail, "c 1:11 in the isolate twin"},
+		{"dev.allowlist", "a disk's node is made, and may be used", add(main, R, "dev.make", probe.Attempt{Act: "use a node", On: "b 7:0", OK: true}), fail, "b 7:0 in the main twin"},
+		{"dev.allowlist", "a disk's node is made, and may not be used", func(in *check.Input) {
+			outcome(main, R, "dev.make", "mknod", "", "")(in)
+			add(main, R, "dev.make", probe.Attempt{Act: "use a node", On: "b 7:0", Errno: "EPERM"})(in)
+		}, pass, ""},
+		{"dev.allowlist", "null may not be used", attempts(isolate, R, "dev.make", func(a *probe.Attempt) bool {
+			if a.Control && a.Act == "use a node" {
+				a.OK = false
+			}
+			return true
+		}), open, "control"},
+		{"dev.allowlist", "/dev/null does not open", controls(main, U, "dev.list", "EPERM"), open, "control"},
+		{"dev.allowlist", "too many nodes", func(in *check.Input) {
+			o := in.Twins[main].Seen[R]["dev.list"]
+			o.Facts = map[string]string{"truncated": "true"}
+			in.Twins[main].Seen[R]["dev.list"] = o
+		}, open, "too many"},
+		{"dev.allowlist", "no file either", controls(main, R, "dev.make", "EROFS"), open, "control"},
+		{"dev.allowlist", "no node can be made in this user namespace", attempts(isolate, R, "dev.make", func(a *probe.Attempt) bool {
+			if a.Act != "create" {
+				*a = probe.Attempt{Act: "mknod", On: "b 7:0", Errno: "EPERM"}
+			}
+			return true
+		}), pass, "no node can be made"},
+		{"dev.allowlist", "one is declared", told(func(c *spec.Container) { c.Devices = []string{"/dev/kvm"} }), fail, "/dev/kvm"},
+		{"dev.allowlist", "a graphics card is declared", func(in *check.Input) {
+			in.Twins[main].Other = append(in.Twins[main].Other, "device-request=nvidia")
+		}, fail, "nvidia"},
+
 		{"stack.combined", "one broken", func(in *check.Input) { in.Results["x"] = check.Result{Verdict: check.Fail} }, fail, "x"},
 		{"stack.combined", "one open", func(in *check.Input) { in.Results["x"] = check.Result{Verdict: check.Inconclusive} }, open, "x"},
 		{"stack.combined", "a part was left out", func(in *check.Input) { in.LeftOut = 3 }, na, "3 rows"},

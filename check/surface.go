@@ -28,7 +28,7 @@ func surfaceChecks() []*Check {
 				Kubernetes: "securityContext.seccompProfile: {type: RuntimeDefault}",
 			}, Refs: []string{"CIS-Docker 5.22", "PSS seccompProfile", "OWASP-Docker 6", "NSA-CISA 1.8", "MITRE-ATTACK T1611"},
 			Needs:     needs(need(Main, probe.User, "syscall.filter"), need(Isolate, probe.User, "syscall.filter")),
-			Mutations: []string{"seccomp.unconfined", "caps.SYS_ADMIN"},
+			Mutations: []string{"seccomp.unconfined", "caps.SYS_ADMIN", "privileged"},
 			Judge:     judgeSyscallFilter,
 		},
 		{

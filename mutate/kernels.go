@@ -30,6 +30,7 @@ var Exceptions = []Exception{
 	{check.GVisor, "caps.NET_RAW", "caps.exercised", check.Pass, "runsc takes CAP_NET_RAW away again unless it runs with --net-raw"},
 	{check.GVisor, "ns.ipc-host", "fs.nothing-else-writable", check.Fail, hostShm},
 	{check.GVisor, "ns.ipc-host", "mounts.no-host-path", check.Fail, hostShm},
+	{check.GVisor, "privileged", "fs.nothing-else-writable", check.Fail, "privileged, /sys is writable, and gVisor puts a tmpfs for everybody at /sys/fs/cgroup"},
 	{check.GVisor, "sysctl.all-ports-privileged", "user.unprivileged-port", check.Pass, noPorts},
 	{check.GVisor, "sysctl.all-ports-privileged", "user.no-privileged-port", check.Fail, noPorts},
 	{check.GVisor, "user.root", "fs.tmp-nosuid", check.Inconclusive, rootHasAll},

@@ -55,7 +55,8 @@ func Match(pattern, id string) bool {
 // what takes longest last.
 var order = []string{
 	"marker", "ids", "suid.plant", "tmp.stat", "fs.create", "dev.create", "tmp.write", "tmp.exec", "workspace",
-	"bind", "escalate", "rlimit.nofile", "rlimit.core", "secrets.env", "secrets.files", "secrets.canary", "memfd", "net.interfaces", "net.route", "net.host", "net.dns", "syscall.filter", "syscall.sweep", "kernel.free", "kernel.caps", "net.admin", "caps.acts", "dev.open", "namespaces", "mounts", "fs.sweep", "sockets",
+	"bind", "escalate", "rlimit.nofile", "rlimit.core", "secrets.env", "secrets.files", "secrets.canary", "memfd", "net.interfaces", "net.route", "net.host", "net.dns", "syscall.filter", "syscall.sweep", "kernel.free", "kernel.caps", "proc.masked", "proc.write", "sys.write", "cgroup.write", "dev.list", "dev.make",
+	"net.admin", "caps.acts", "dev.open", "namespaces", "mounts", "fs.sweep", "sockets",
 	"exhaust.tmpfs", "exhaust.memory", "exhaust.cpu", "exhaust.pids",
 	"suid.run", "env.python", "env.commands", "env.git",
 }
@@ -186,11 +187,13 @@ func ofTheHost(c spec.Container) []string {
 
 // isolate removes the protections that hide the ones under test: noexec and
 // no-new-privileges hide nosuid, the missing CAP_MKNOD hides nodev, and the
-// core limit's own effect shows only where it is gone. The capabilities are the
+// core limit's own effect shows only where it is gone. What is hidden of /proc is
+// seen here, which shows that it is there. The capabilities are the
 // control of caps.exercised. The root file system is writable for the guest to
 // be copied in, and so are the stand-ins, whose names start with ours.
 func isolate(c *spec.Container, ours string) {
 	c.NoNewPrivileges, c.ReadonlyRootfs, c.Seccomp = false, false, unconfined
+	c.Unmasked = true
 	for i, m := range c.Mounts {
 		c.Mounts[i].ReadOnly = m.ReadOnly && !(m.Kind == spec.Volume && strings.HasPrefix(m.Source, ours))
 	}

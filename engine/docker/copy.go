@@ -187,6 +187,7 @@ func copyHost(o object, host *container.HostConfig, was, c spec.Container) error
 		{was.Privileged, c.Privileged, map[string]any{"Privileged": host.Privileged}},
 		{[2]any{was.NoNewPrivileges, was.Seccomp}, [2]any{c.NoNewPrivileges, c.Seccomp}, map[string]any{"SecurityOpt": security}},
 		{was.Sysctls, c.Sysctls, map[string]any{"Sysctls": host.Sysctls}},
+		{was.Unmasked, c.Unmasked, map[string]any{"MaskedPaths": host.MaskedPaths, "ReadonlyPaths": host.ReadonlyPaths}},
 		{was.Groups, c.Groups, map[string]any{"GroupAdd": host.GroupAdd}},
 		{was.Devices, c.Devices, map[string]any{"Devices": host.Devices}},
 		{was.Network, c.Network, map[string]any{"NetworkMode": host.NetworkMode}},

@@ -152,6 +152,18 @@ func FuzzCopied(f *testing.F) {
 	})
 }
 
+// A copy has no masks where its original has none, and loses those that it has
+// only when it is told to.
+func TestCopiedSystemPaths(t *testing.T) {
+	record := json.RawMessage(`{"Config":{},"HostConfig":{"MaskedPaths":["/proc/kcore","/proc/keys","/proc/timer_list","/mine"],"ReadonlyPaths":["/proc/sys","/proc/sysrq-trigger"]}}`)
+	for unmasked, want := range map[bool][]any{false: {"/proc/kcore", "/proc/keys", "/proc/timer_list", "/mine"}, true: {}} {
+		_, host := request(t, spec.Container{Image: "i", Entrypoint: []string{"/guest"}, Network: "bridge", Swap: spec.Unlimited, Unmasked: unmasked, Record: record})
+		if diff := cmp.Diff(want, host["MaskedPaths"]); diff != "" {
+			t.Errorf("unmasked %t: %s", unmasked, diff)
+		}
+	}
+}
+
 func TestCopiedRefuses(t *testing.T) {
 	for _, bad := range []string{``, `{}`, `[]`, `{"Config":{}}`} {
 		if _, err := copied(spec.Container{Image: "i", Entrypoint: []string{"/guest"}, Record: json.RawMessage(bad)}, false); !errors.Is(err, errInput) {

@@ -174,6 +174,10 @@ func translate(c spec.Container) (*container.Config, *container.HostConfig, erro
 		RestartPolicy:  container.RestartPolicy{Name: container.RestartPolicyDisabled},
 		Init:           &no,
 	}
+	if c.Unmasked {
+		// Empty lists: null would be the engine's defaults.
+		host.MaskedPaths, host.ReadonlyPaths = []string{}, []string{}
+	}
 	return config, host, nil
 }
 

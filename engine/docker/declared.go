@@ -48,6 +48,9 @@ func declared(in container.InspectResponse, podman bool) spec.Container {
 
 		OpenStdin: config.OpenStdin,
 	}
+	// null is the engine's default, which is no list where it is privileged.
+	c.Unmasked = host.Privileged || host.MaskedPaths != nil && lacks(host.MaskedPaths, alwaysMasked) ||
+		host.ReadonlyPaths != nil && lacks(host.ReadonlyPaths, alwaysReadonly)
 	for _, d := range host.Devices {
 		c.Devices = append(c.Devices, d.PathOnHost)
 	}

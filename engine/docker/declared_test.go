@@ -61,6 +61,12 @@ func TestDeclaredIsNeverTighterThanTheEngine(t *testing.T) {
 		{"ulimit unlimited", `"Ulimits":[{"Name":"core","Soft":0,"Hard":-1}]`, func(c spec.Container) any { return c.Ulimits["core"] }, int64(-1)},
 		{"tmpfs by mount", `"Mounts":[{"Type":"tmpfs","Target":"/x/","TmpfsOptions":{"SizeBytes":9,"Options":[["exec"]]}}]`,
 			func(c spec.Container) any { return c.Tmpfs["/x"] }, spec.Tmpfs{Size: 9, Exec: true}},
+		{"system paths by default", `"MaskedPaths":null,"ReadonlyPaths":null`, unmasked, false},
+		{"system paths said", `"MaskedPaths":["/proc/keys","/proc/kcore","/proc/timer_list"],"ReadonlyPaths":["/proc/sysrq-trigger","/proc/sys"]`, unmasked, false},
+		{"system paths unconfined", `"MaskedPaths":[],"ReadonlyPaths":[]`, unmasked, true},
+		{"one masked path missing", `"MaskedPaths":["/proc/keys","/proc/timer_list"]`, unmasked, true},
+		{"one read-only path missing", `"ReadonlyPaths":["/proc/sys"]`, unmasked, true},
+		{"system paths of a privileged container", `"Privileged":true,"MaskedPaths":null`, unmasked, true},
 		{"capabilities", `"CapDrop":["all"],"CapAdd":["CAP_SYS_ADMIN","net_raw","NET_RAW"]`,
 			func(c spec.Container) any { return []any{c.CapDrop, c.CapAdd} }, []any{[]string{"ALL"}, []string{"NET_RAW", "SYS_ADMIN"}}},
 	}
@@ -78,6 +84,8 @@ func TestDeclaredIsNeverTighterThanTheEngine(t *testing.T) {
 	}
 }
 
+func unmasked(c spec.Container) any { return c.Unmasked }
+
 func nnp(c spec.Container) any     { return c.NoNewPrivileges }
 func seccomp(c spec.Container) any { return c.Seccomp }
 func swap(c spec.Container) any    { return c.Swap }
@@ -87,7 +95,8 @@ func cpu(c spec.Container) any     { return c.MilliCPU }
 func TestOthers(t *testing.T) {
 	for text, want := range map[string][]string{
 		`{"Config":{},"HostConfig":{"MaskedPaths":null,"SecurityOpt":["seccomp=x","no-new-privileges"]}}`: nil,
-		`{"Config":{},"HostConfig":{"MaskedPaths":[]}}`:                                                   {"masked-paths="},
+		`{"Config":{},"HostConfig":{"MaskedPaths":[],"ReadonlyPaths":[]}}`:                                nil, // Unmasked says it all
+		`{"Config":{},"HostConfig":{"MaskedPaths":["/proc/keys"]}}`:                                       {"masked-paths=/proc/keys"},
 		`{"Config":{},"HostConfig":{"ReadonlyPaths":["/proc/sys"]}}`:                                      {"readonly-paths=/proc/sys"},
 		`{"Config":{},"HostConfig":{"SecurityOpt":["apparmor=unconfined","label:disable"]}}`:              {"apparmor=unconfined", "label:disable"},
 		`{"Config":{"Tty":true},"HostConfig":{"UsernsMode":"host"}}`:                                      {"userns=host", "tty"},

@@ -221,7 +221,7 @@ func TestRealRoundTrip(t *testing.T) {
 		"everything set": full,
 		"the other values": func() spec.Container {
 			c := full.Clone()
-			c.Privileged, c.NoNewPrivileges, c.ReadonlyRootfs, c.Seccomp = true, false, false, "unconfined"
+			c.Privileged, c.Unmasked, c.NoNewPrivileges, c.ReadonlyRootfs, c.Seccomp = true, true, false, false, "unconfined"
 			c.Swap, c.PIDs, c.MilliCPU, c.User, c.OpenStdin = spec.Unlimited, 0, 1500, "0:0", false
 			c.Ulimits = map[string]int64{"core": spec.Unlimited}
 			c.CapAdd, c.CapDrop = []string{"SYS_ADMIN"}, []string{"CHOWN", "KILL"}

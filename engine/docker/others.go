@@ -40,11 +40,11 @@ func others(in container.InspectResponse) []string {
 			add("%s", o)
 		}
 	}
-	// null is the default, an empty list is none at all.
-	if p := host.MaskedPaths; p != nil && lacks(p, alwaysMasked) {
+	// null is the default, an empty list is none at all: Unmasked says that.
+	if p := host.MaskedPaths; len(p) > 0 && lacks(p, alwaysMasked) {
 		add("masked-paths=%s", strings.Join(p, ","))
 	}
-	if p := host.ReadonlyPaths; p != nil && lacks(p, alwaysReadonly) {
+	if p := host.ReadonlyPaths; len(p) > 0 && lacks(p, alwaysReadonly) {
 		add("readonly-paths=%s", strings.Join(p, ","))
 	}
 	text("userns", string(host.UsernsMode))

@@ -78,6 +78,10 @@ func (e *Engine) podmanCreate(ctx context.Context, c spec.Container, config *con
 	if err := podmanSuid(c, host); err != nil {
 		return nil, err
 	}
+	if c.Unmasked {
+		// It drops Docker's two lists without a word.
+		host.SecurityOpt = append(host.SecurityOpt, "unmask=ALL")
+	}
 	return e.podmanSeccomp(host)
 }
 
@@ -153,7 +157,7 @@ func (e *Engine) podmanDeclared(st *engine.State, in container.InspectResponse) 
 	// Set for the first process alone, and by Podman itself.
 	c.Env = slices.DeleteFunc(slices.Clone(c.Env), func(kv string) bool { return kv == "HOSTNAME="+in.Config.Hostname })
 	st.Record = nil // it lacks what Undeclared names, and could make no copy
-	st.Undeclared = []string{"sysctls", "cgroup_ns", "runtime"}
+	st.Undeclared = []string{"sysctls", "cgroup_ns", "runtime", "unmasked"}
 	c.Runtime = "" // always "oci"
 	if profile, ok := e.profiles.Load(c.Seccomp); ok {
 		c.Seccomp = profile.(string)

@@ -98,6 +98,11 @@ func TestPodmanCreate(t *testing.T) {
 	if _, err := e.Create(t.Context(), "n", writable); err != nil || len(host.Tmpfs) != 1 {
 		t.Errorf("a writable root: tmpfs %v, %v", host.Tmpfs, err)
 	}
+	unmasked := good.Clone()
+	unmasked.Unmasked = true
+	if _, err := e.Create(t.Context(), "n", unmasked); err != nil || !slices.Contains(host.SecurityOpt, "unmask=ALL") {
+		t.Errorf("nothing hidden: %q, %v", host.SecurityOpt, err)
+	}
 	other := good.Clone()
 	other.Runtime = "runsc"
 	if _, err := e.Create(t.Context(), "n", other); !errors.Is(err, engine.ErrRuntime) {
@@ -151,7 +156,7 @@ func TestPodmanDeclared(t *testing.T) {
 	if diff := cmp.Diff(want, st.Declared); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
-	if !slices.Contains(st.Undeclared, "sysctls") {
+	if !slices.Contains(st.Undeclared, "sysctls") || !slices.Contains(st.Undeclared, "unmasked") {
 		t.Errorf("undeclared: %v", st.Undeclared)
 	}
 }

@@ -144,6 +144,9 @@ func (e *Engine) bundle(r *record, c spec.Container, img *rootImage, dir string)
 	if slices.ContainsFunc(mounts, handsOn) {
 		s.Linux.RootfsPropagation = "shared"
 	}
+	if c.Unmasked {
+		s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = nil, nil
+	}
 	if c.UTSMode != "host" {
 		s.Hostname = r.ID[:12]
 	}

@@ -102,6 +102,10 @@ func declaredLinux(c *spec.Container, l *specs.Linux) {
 		}
 	}
 	c.Sysctls = l.Sysctl
+	lacks := func(have, need []string) bool {
+		return slices.ContainsFunc(need, func(p string) bool { return !slices.Contains(have, p) })
+	}
+	c.Unmasked = lacks(l.MaskedPaths, maskedPaths) || lacks(l.ReadonlyPaths, readonlyPaths)
 	for _, d := range l.Devices {
 		c.Devices = append(c.Devices, d.Path)
 	}

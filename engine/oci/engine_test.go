@@ -467,6 +467,7 @@ func TestDeclared(t *testing.T) {
 		"writable, as root": func(c *spec.Container) {
 			c.ReadonlyRootfs, c.NoNewPrivileges, c.User, c.CapAdd = false, false, "0:0", nil
 		},
+		"nothing of /proc hidden": func(c *spec.Container) { c.Unmasked = true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := c.Clone()
