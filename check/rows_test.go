@@ -181,6 +181,10 @@ func TestJudges(t *testing.T) {
 			fact(isolate, U, "exhaust.cpu", "cpu_us", "1900000")(in)
 			fact(isolate, U, "exhaust.cpu", "wall_us", "1000000")(in)
 		}, fail, "more than the quota"},
+		{"limits.cpu", "burned past the quota, whatever the counters say", func(in *check.Input) {
+			fact(isolate, U, "exhaust.cpu", "cpu_us", "1900000")(in)
+			fact(isolate, U, "exhaust.cpu", "wall_us", "1000000")(in)
+		}, fail, "burned more"},
 		{"limits.cpu", "a burst within one period", func(in *check.Input) {
 			in.Twins[isolate].After.CPUThrottled = 0
 			fact(isolate, U, "exhaust.cpu", "cpu_us", "50000")(in)

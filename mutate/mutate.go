@@ -12,6 +12,7 @@
 package mutate
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -31,6 +32,9 @@ type Mutation struct {
 	Socket bool
 	// Image is what the weakening changes about the image; nil for nothing.
 	Image *spec.ImageChange
+	// MayBeRefused is why an engine or a kernel may refuse to start such a
+	// container; "" where none has a reason to. Refused, it is not demonstrable.
+	MayBeRefused string
 	// Blinds are the checks whose control this mutation takes away, so that they
 	// cannot be measured. They must then be inconclusive, never pass, never fail.
 	Blinds []string
@@ -72,20 +76,43 @@ func All() []Mutation {
 // scratch is the tmpfs of the default policy that the mutations work on.
 const scratch = "/tmp"
 
-// onTmpfs weakens the options of the scratch tmpfs.
+// scratchOf is the tmpfs that the mutations work on: the default policy's, else
+// the first; "" where there is none.
+func scratchOf(c *spec.Container) string {
+	if _, ok := c.Tmpfs[scratch]; ok {
+		return scratch
+	}
+	for _, at := range slices.Sorted(maps.Keys(c.Tmpfs)) {
+		return at
+	}
+	return ""
+}
+
+// onTmpfs weakens the options of the scratch tmpfs, where there is one.
 func onTmpfs(f func(*spec.Tmpfs)) func(*spec.Container) {
 	return func(c *spec.Container) {
-		t := c.Tmpfs[scratch]
-		f(&t)
-		c.Tmpfs[scratch] = t
+		if at := scratchOf(c); at != "" {
+			t := c.Tmpfs[at]
+			f(&t)
+			c.Tmpfs[at] = t
+		}
 	}
+}
+
+// otherGID is the user with another group: 1000, or the next where it has that.
+func otherGID(user string) string {
+	uid, gid, _ := strings.Cut(user, ":")
+	if gid == "1000" {
+		return uid + ":1001"
+	}
+	return uid + ":1000"
 }
 
 func filesystem() []Mutation {
 	return []Mutation{
 		{ID: "rootfs.writable", Title: "the root file system is writable", Apply: func(c *spec.Container) { c.ReadonlyRootfs = false }},
 		{
-			ID: "tmpfs.dropped", Title: "no tmpfs is mounted", Apply: func(c *spec.Container) { delete(c.Tmpfs, scratch) },
+			ID: "tmpfs.dropped", Title: "no tmpfs is mounted", Apply: func(c *spec.Container) { delete(c.Tmpfs, scratchOf(c)) },
 			Blinds: []string{"fs.tmp-noexec", "fs.tmp-nosuid", "fs.tmp-nodev", "fs.tmp-bounded", "fs.nothing-else-writable", "priv.no-suid"},
 		},
 		{ID: "tmpfs.exec", Title: "the tmpfs allows execution", Apply: onTmpfs(func(t *spec.Tmpfs) { t.Exec = true })},
@@ -112,7 +139,9 @@ func filesystem() []Mutation {
 			c.Mounts = append(c.Mounts, spec.Mount{Kind: spec.Bind, Source: "/var/tmp", Target: "/mnt/host"})
 		}},
 		{ID: "mount.below-tmpfs", Title: "a host directory is mounted below the tmpfs", Apply: func(c *spec.Container) {
-			c.Mounts = append(c.Mounts, spec.Mount{Kind: spec.Bind, Source: "/var/tmp", Target: "/tmp/host"})
+			if at := scratchOf(c); at != "" {
+				c.Mounts = append(c.Mounts, spec.Mount{Kind: spec.Bind, Source: "/var/tmp", Target: at + "/host"})
+			}
 		}},
 		{ID: "mount.over-mqueue", Title: "a host directory is mounted over /dev/mqueue", Apply: func(c *spec.Container) {
 			c.Mounts = append(c.Mounts, spec.Mount{Kind: spec.Bind, Source: "/var/tmp", Target: "/dev/mqueue"})
@@ -131,7 +160,7 @@ func user() []Mutation {
 			// A setuid-root program gives root nothing new, so it is no control.
 			Blinds: []string{"priv.no-new-privs", "priv.no-suid"},
 		},
-		{ID: "user.other-gid", Title: "the agent runs with another gid", Apply: func(c *spec.Container) { c.User = "1000:1000" }},
+		{ID: "user.other-gid", Title: "the agent runs with another gid", Apply: func(c *spec.Container) { c.User = otherGID(c.User) }},
 		{ID: "user.extra-group", Title: "the agent is in one more group", Apply: func(c *spec.Container) { c.Groups = append(c.Groups, "4") }},
 		{ID: "nnp.off", Title: "no-new-privileges is off", Apply: func(c *spec.Container) { c.NoNewPrivileges = false }},
 		{ID: "nnp.off-capability", Title: "no-new-privileges is off, and there is a capability to gain", Apply: func(c *spec.Container) {

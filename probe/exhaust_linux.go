@@ -100,7 +100,7 @@ func helperTouch(size int) {
 // Bounds of the burning: a quota is accounted per period of 100 ms, and on a
 // busy host it can take many of them until the threads get their share.
 const (
-	burnLeast = 150 * time.Millisecond
+	burnLeast = 350 * time.Millisecond // of a burning that nothing throttles
 	burnMost  = 10 * time.Second
 	burnBlind = 500 * time.Millisecond // where no counter shows that it worked
 	burnOnce  = 200 * time.Millisecond // where the host sees a counter, and asks for more

@@ -24,8 +24,9 @@ type ProofResult struct {
 
 // Mutant is one weakening and what came of it.
 type Mutant struct {
-	ID    string `json:"id"`
-	Title string `json:"title"`
+	ID      string `json:"id"`
+	Title   string `json:"title"`
+	Section string `json:"section"` // of the first check that it is to break
 	// Outcome is "killed" (exactly the declared checks failed), "survived" (one of
 	// them did not), "cross-talk" (another check flipped), "not-demonstrable" (it
 	// cannot be expressed here) or "error" (it could not be tried).

@@ -30,6 +30,9 @@ type Options struct {
 	// Twins is shared by verifications that may use each other's twins; nil shares
 	// nothing.
 	Twins *Twins
+	// Record is given what was judged and by which checks, once all of it is there,
+	// so that it can be judged again. Neither may be changed. May be nil.
+	Record func(*check.Input, []*check.Check)
 	// Now is the clock, for the dates of accepted checks; nil is time.Now.
 	Now func() time.Time
 }

@@ -88,7 +88,7 @@ func (r *run) end(ctx context.Context, name string, t check.Twin) error {
 	}
 	defer stream.Close()
 	if err := r.eng.Start(ctx, id); err != nil {
-		return fmt.Errorf("starting the %s twin: %w", t, err)
+		return refusal{fmt.Errorf("starting the %s twin: %w", t, err)}
 	}
 	if err := r.look(ctx, id, t); err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/tightship-dev/tightship/check"
-	"github.com/tightship-dev/tightship/policy"
 	"github.com/tightship-dev/tightship/report"
 )
 
@@ -38,7 +37,7 @@ func (r *run) progress(ctx context.Context) {
 		}
 		event := Event{Section: section, Pending: r.pending()}
 		for _, c := range mine {
-			r.results[c.ID] = r.judge(c)
+			r.results[c.ID] = c.Decide(r.input(), r.opts.now())
 			event.Checks = append(event.Checks, r.render(c))
 		}
 		if r.opts.Progress != nil {
@@ -80,34 +79,6 @@ func (r *run) pending() []check.Section {
 		}
 	}
 	return left
-}
-
-// judge asks one check, and turns a failure that the policy accepts in the open
-// into that.
-func (r *run) judge(c *check.Check) check.Result {
-	res := c.Judge(r.input())
-	if res.Verdict == "" {
-		res.Verdict, res.Evidence, res.Reason = check.Inconclusive, check.NoGrade, "the judge gave no verdict"
-	}
-	if res.Verdict != check.Fail {
-		return res
-	}
-	for _, a := range r.opts.Policy.Accept {
-		if a.Check != c.ID {
-			continue
-		}
-		if !a.Active(r.opts.now()) {
-			res.Reason += "; the policy accepted this until " + string(a.Until) + ", which is over"
-			continue
-		}
-		res.Verdict = check.Accepted
-		if a.Until == policy.Forever {
-			res.Reason = "accepted by the built-in policy: " + a.Reason + " (" + res.Reason + ")"
-			continue
-		}
-		res.Reason = "accepted until " + string(a.Until) + ": " + a.Reason + " (" + res.Reason + ")"
-	}
-	return res
 }
 
 func (r *run) input() *check.Input {

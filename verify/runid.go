@@ -68,6 +68,17 @@ func newRun() (*runLock, error) {
 	return &runLock{id: id, f: f}, nil
 }
 
+// Begin marks something that makes resources of its own as alive, so that Clean
+// leaves them alone, and returns the ID that they are to be labelled with. end
+// says that it is over, and whether something was left.
+func Begin() (id string, end func(leftovers bool), err error) {
+	l, err := newRun()
+	if err != nil {
+		return "", nil, err
+	}
+	return l.id, l.release, nil
+}
+
 // release ends the run. With leftovers the file stays, unlocked, as the sign
 // that clean may remove them.
 func (l *runLock) release(leftovers bool) {

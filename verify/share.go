@@ -20,6 +20,24 @@ import (
 type Twins struct {
 	mu    sync.Mutex
 	shots []*shot // oldest first
+	// base is the first run without a weakening, whose twins serve those with one,
+	// and hashKey the one key of all that share twins.
+	base    *run
+	hashKey []byte
+}
+
+// key is the hash key of all who share these twins: what one twin saw is
+// compared with what another did.
+func (t *Twins) key() []byte {
+	if t == nil {
+		return []byte(token())
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.hashKey == nil {
+		t.hashKey = []byte(token())
+	}
+	return t.hashKey
 }
 
 // shots kept at most; replicas are mostly named, and so verified, in a row.
@@ -103,6 +121,9 @@ func (r *run) measured(ctx context.Context) error {
 func (r *run) attempt(ctx context.Context) error {
 	err := r.measure(ctx)
 	r.left = r.clean(ctx)
+	if err == nil && r.left == nil && ctx.Err() == nil {
+		r.remember()
+	}
 	r.lock.release(r.left != nil)
 	return err
 }

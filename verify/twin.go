@@ -33,7 +33,7 @@ func (r *run) twin(ctx context.Context, name check.Twin, id string) error {
 	}
 	defer stream.Close()
 	if err := r.eng.Start(ctx, id); err != nil {
-		return fmt.Errorf("starting the %s twin: %w", name, err)
+		return refusal{fmt.Errorf("starting the %s twin: %w", name, err)}
 	}
 	if err := r.look(ctx, id, name); err != nil {
 		return err

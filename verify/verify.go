@@ -22,7 +22,15 @@ var (
 	ErrPlatform = errors.New("the image is for another platform")
 	ErrLeft     = errors.New("not everything that was created could be removed")
 	ErrTimeout  = errors.New("the verification's time limit is over")
+	// ErrRefused is about a twin that the engine would not create or start.
+	ErrRefused = errors.New("the engine refused a container")
 )
+
+// refusal is an error that is ErrRefused and says what happened in its own words.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() error        { return r.error }
+func (r refusal) Is(target error) bool { return target == ErrRefused }
 
 // run is one verification at work.
 type run struct {
@@ -100,13 +108,16 @@ func verify(ctx context.Context, eng engine.Engine, container string, o Options)
 		return res, errors.Join(err, r.left)
 	}
 	r.progress(ctx)
+	if o.Record != nil {
+		o.Record(r.input(), r.checks)
+	}
 	return r.report(started), r.left
 }
 
 // prepare settles everything that needs no container.
 func prepare(ctx context.Context, eng engine.Engine, container string, o Options) (*run, error) {
 	r := &run{eng: eng, opts: o, states: map[check.Twin]*check.TwinState{}, doomed: map[check.Twin]*check.TwinState{}, dooms: newDooms(), looked: map[check.Twin]bool{}, ended: map[check.Twin]bool{},
-		todo: map[check.Twin]map[probe.Role][]string{}, results: map[string]check.Result{}, hashKey: []byte(token())}
+		todo: map[check.Twin]map[probe.Role][]string{}, results: map[string]check.Result{}, hashKey: o.Twins.key()}
 	var err error
 	if r.info, err = eng.Info(ctx); err != nil {
 		return nil, err
@@ -164,6 +175,13 @@ func (r *run) measure(ctx context.Context) error {
 	if err := r.makeVolumes(ctx); err != nil {
 		return err
 	}
+	known := map[check.Twin]bool{}
+	for name := range r.states {
+		if base := r.unweakened(name); base != nil {
+			r.take(base, name)
+			known[name] = true
+		}
+	}
 	group, gctx := errgroup.WithContext(ctx)
 	// The other twins are created while the guest's volume is being filled, and
 	// started when it is full.
@@ -182,13 +200,13 @@ func (r *run) measure(ctx context.Context) error {
 			return err
 		}
 		close(loaded)
-		if r.states[check.Isolate] == nil {
+		if r.states[check.Isolate] == nil || known[check.Isolate] {
 			return nil // it was needed for loading only
 		}
 		return start(check.Isolate, id)
 	})
 	for name := range r.states {
-		if name == check.Isolate {
+		if name == check.Isolate || known[name] {
 			continue
 		}
 		group.Go(func() error {
@@ -204,7 +222,9 @@ func (r *run) measure(ctx context.Context) error {
 			}
 		})
 	}
-	group.Go(func() error { r.doomEarly(gctx, loaded); return nil })
+	if !known[check.Exhaust] {
+		group.Go(func() error { r.doomEarly(gctx, loaded); return nil })
+	}
 	return group.Wait()
 }
 
@@ -219,7 +239,7 @@ func (r *run) create(ctx context.Context, t check.Twin) (string, error) {
 		return err
 	})
 	if err != nil {
-		return "", fmt.Errorf("creating the %s twin: %w", t, err)
+		return "", refusal{fmt.Errorf("creating the %s twin: %w", t, err)}
 	}
 	return id, nil
 }
