@@ -74,9 +74,9 @@ func mdEscape(s string) string {
 	var b strings.Builder
 	for i, r := range s {
 		switch {
-		case r == '@' || r == ':' && i+1 < len(s) && s[i+1] != ' ':
+		case r == '@', r == ':' && i+1 < len(s) && s[i+1] != ' ', r == '.' && i > 0 && (s[i-1]|0x20) == 'w':
 			fmt.Fprintf(&b, "&#%d;<!-- -->", r)
-		case strings.ContainsRune("\\`*_[]<>#|~&$", r), r == '.' && i > 0 && (s[i-1]|0x20) == 'w',
+		case strings.ContainsRune("\\`*_[]<>#|~&$", r),
 			i == 0 && r < 0x80 && (r|0x20 < 'a' || r|0x20 > 'z'):
 			fmt.Fprintf(&b, "&#%d;", r)
 		default:

@@ -1,10 +1,6 @@
 package report
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-)
+import "slices"
 
 // What a cell of a proof came to.
 const (
@@ -115,41 +111,4 @@ func newHeatGrid(r ProofResult) heatGrid {
 		g.rows = append(g.rows, row)
 	}
 	return g
-}
-
-// heatHeadline says in a word and a sentence what a proof means.
-func heatHeadline(r ProofResult) (word, meaning string) {
-	s := r.Summary
-	switch {
-	case s.Survived+s.CrossTalk+s.Blind > 0 || s.Verdict == failed:
-		word = "FAILED"
-	case s.Verdict == proven && s.Killed > 0 && s.Errors == 0 && Outcome(r.Baseline.Summary) == proven:
-		word = "PROVEN"
-	default:
-		word = "INCONCLUSIVE"
-	}
-	parts := []string{fmt.Sprintf("%d of %s noticed by exactly the checks that have to", s.Killed, plural(s.Mutants, "weakening"))}
-	for _, p := range []struct {
-		n    int
-		text string
-	}{
-		{s.Survived, fmt.Sprintf("%d survived", s.Survived)},
-		{s.CrossTalk, plural(s.CrossTalk, "cell") + " flipped undeclared"},
-		{s.Errors, fmt.Sprintf("%d could not be tried", s.Errors)},
-		{s.Blind, plural(s.Blind, "check") + verb(s.Blind, " is", " are") + " graded exercised although no weakening moved the attempt"},
-		{s.NotDemonstrable, fmt.Sprintf("%d more cannot be shown here", s.NotDemonstrable)},
-	} {
-		if p.n > 0 {
-			parts = append(parts, p.text)
-		}
-	}
-	if o := Outcome(r.Baseline.Summary); o != proven {
-		parts = append(parts, "the baseline itself is "+o)
-	}
-	return word, strings.Join(parts, "; ") + "."
-}
-
-// heatTotals is the count that proofs are quoted by.
-func heatTotals(s ProofSummary) string {
-	return fmt.Sprintf("killed %d/%d, cross-talk %d, not demonstrable %d", s.Killed, s.Mutants, s.CrossTalk, s.NotDemonstrable)
 }

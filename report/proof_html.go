@@ -75,10 +75,10 @@ type htmlWitness struct {
 }
 
 func newHTMLProofResult(r ProofResult, anchor string) htmlProofResult {
-	word, meaning := heatHeadline(r)
+	word, meaning := proofHeadline(r)
 	view := htmlProofResult{
 		htmlMark: outcomeView(word), Anchor: anchor, Name: joined(" on ", subjectName(r.Baseline.Subject), Sanitize(r.Baseline.Subject.Runtime, maxName)),
-		Meaning: capital(meaning), Totals: heatTotals(r.Summary),
+		Meaning: capital(meaning), Totals: ProofCounts(r.Summary),
 	}
 	for _, f := range facts(r.Baseline) {
 		view.Facts = append(view.Facts, htmlField{Label: f.label, Text: Sanitize(f.text, maxName)})

@@ -17,9 +17,9 @@ func ProofMarkdown(w io.Writer, p Proof) error {
 }
 
 func (p *mdPage) proof(r ProofResult) {
-	word, meaning := heatHeadline(r)
+	word, meaning := proofHeadline(r)
 	name := joined(" on ", subjectName(r.Baseline.Subject), r.Baseline.Subject.Runtime)
-	p.add("## %s %s: proof of %s\n\n**%s** %s\n\n%s\n\n", headlineSign(word), word, mdText(name), word, mdText(meaning), mdCode(heatTotals(r.Summary)))
+	p.add("## %s %s: proof of %s\n\n**%s** %s\n\n%s\n\n", headlineSign(word), word, mdText(name), word, mdText(meaning), mdCode(ProofCounts(r.Summary)))
 	for _, m := range r.Mutants {
 		if m.Outcome == "killed" || m.Outcome == "not-demonstrable" {
 			continue

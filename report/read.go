@@ -136,7 +136,7 @@ func unambiguous(b []byte) error {
 
 var (
 	reportValidator = sync.OnceValues(func() (*jsonschema.Schema, error) { return validator(JSONSchema) })
-	proofValidator  = sync.OnceValues(func() (*jsonschema.Schema, error) { return validator(proofSchema) })
+	proofValidator  = sync.OnceValues(func() (*jsonschema.Schema, error) { return validator(ProofJSONSchema) })
 )
 
 func validator(text func() ([]byte, error)) (*jsonschema.Schema, error) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tightship-dev/tightship/check"
+	"github.com/tightship-dev/tightship/policy"
 	"github.com/tightship-dev/tightship/report"
 )
 

@@ -14,17 +14,32 @@ import (
 	"github.com/tightship-dev/tightship/report"
 )
 
-// formats are the values of -o, and how each is rendered into a file.
-var formats = []struct {
+// format is a value of -o, and how a result of the kind R is rendered into a file.
+type format[R any] struct {
 	name   string
-	render func(io.Writer, report.Report) error
-}{
-	{"text", func(w io.Writer, r report.Report) error { return report.Text(w, r, report.TextOptions{}) }},
-	{"json", report.JSON},
-	{"junit", report.JUnit},
+	render func(io.Writer, R) error
 }
 
-func formatNames() []string {
+// formats are those of a report.
+var formats = func() []format[report.Report] {
+	var all []format[report.Report]
+	for _, f := range report.Formats() {
+		all = append(all, format[report.Report]{f.Name, f.Render})
+	}
+	return all
+}()
+
+// proofFormats are those of a proof.
+var proofFormats = []format[report.Proof]{
+	{"text", func(w io.Writer, p report.Proof) error { return report.ProofText(w, p, report.TextOptions{}) }},
+	{"json", report.ProofJSON},
+	{"markdown", report.ProofMarkdown},
+	{"html", report.ProofHTML},
+}
+
+func formatNames() []string { return namesOf(formats) }
+
+func namesOf[R any](formats []format[R]) []string {
 	var names []string
 	for _, f := range formats {
 		names = append(names, f.name)
@@ -32,11 +47,11 @@ func formatNames() []string {
 	return names
 }
 
-// sink is a file that a report goes to.
-type sink struct {
+// sink is a file that a result of the kind R goes to.
+type sink[R any] struct {
 	name   string // as the user wrote it
 	format string
-	render func(io.Writer, report.Report) error
+	render func(io.Writer, R) error
 	// path is where it is written: name with links resolved.
 	path string
 	// direct is set for what is no regular file: a device or a pipe is written
@@ -44,21 +59,26 @@ type sink struct {
 	direct bool
 }
 
-// outputs is what -o asked for.
-type outputs struct {
+// outputs is what -o asked for, for a report.
+type outputs = outputsOf[report.Report]
+
+// outputsOf is what -o asked for, for a result of the kind R.
+type outputsOf[R any] struct {
 	stdout string // format on standard output
-	files  []sink
+	files  []sink[R]
 }
 
 // parseOutputs reads the values of -o, each FORMAT or FORMAT=FILE. Text goes to
 // standard output unless another format does.
-func parseOutputs(values []string) (outputs, error) {
-	var o outputs
+func parseOutputs(values []string) (outputs, error) { return parseOutputsOf(values, formats) }
+
+func parseOutputsOf[R any](values []string, formats []format[R]) (outputsOf[R], error) {
+	var o outputsOf[R]
 	for _, v := range values {
 		format, file, hasFile := strings.Cut(v, "=")
-		i := slices.Index(formatNames(), format)
+		i := slices.Index(namesOf(formats), format)
 		if i < 0 {
-			return o, unknownFormat(v, format)
+			return o, unknownFormat(v, format, namesOf(formats))
 		}
 		if hasFile && file == "" {
 			return o, withHint(fmt.Errorf("-o %s names no file", v), "write -o %s=FILE, or -o %s for standard output", format, format)
@@ -70,7 +90,7 @@ func parseOutputs(values []string) (outputs, error) {
 			o.stdout = format
 			continue
 		}
-		o.files = append(o.files, sink{name: file, format: format, render: formats[i].render})
+		o.files = append(o.files, sink[R]{name: file, format: format, render: formats[i].render})
 	}
 	if o.stdout == "" {
 		o.stdout = "text"
@@ -78,13 +98,13 @@ func parseOutputs(values []string) (outputs, error) {
 	return o, nil
 }
 
-func unknownFormat(value, format string) error {
+func unknownFormat(value, format string, known []string) error {
 	err := fmt.Errorf("%q is no output format", format)
 	ext := strings.TrimPrefix(filepath.Ext(value), ".")
-	if slices.Contains(formatNames(), ext) {
+	if slices.Contains(known, ext) {
 		return withHint(err, "to write %s to that file: -o %s=%s", ext, ext, value)
 	}
-	return withHint(err, "the formats are %s", strings.Join(formatNames(), ", "))
+	return withHint(err, "the formats are %s", strings.Join(known, ", "))
 }
 
 func isStdout(file string) bool {
@@ -92,7 +112,7 @@ func isStdout(file string) bool {
 }
 
 // check finds out whether every file can be written, before a long run.
-func (o *outputs) check() error {
+func (o *outputsOf[R]) check() error {
 	seen := map[string]string{}
 	for i := range o.files {
 		s := &o.files[i]
@@ -107,7 +127,7 @@ func (o *outputs) check() error {
 	return nil
 }
 
-func (s *sink) check() error {
+func (s *sink[R]) check() error {
 	s.path = s.name
 	info, err := os.Stat(s.name)
 	switch {
@@ -155,7 +175,7 @@ func temporary(path string) (*os.File, error) {
 
 // write writes the whole report or nothing: a reader of the file sees the old
 // one or the new one.
-func (s *sink) write(r report.Report) error {
+func (s *sink[R]) write(r R) error {
 	if s.direct {
 		f, err := os.OpenFile(s.path, os.O_WRONLY, 0)
 		if err != nil {
