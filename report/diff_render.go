@@ -86,10 +86,6 @@ func diffName(r SubjectDiff) string {
 	return was + " → " + is
 }
 
-func onRuntime(s Subject) string {
-	return joined(" on ", subjectName(s), Sanitize(s.Runtime, maxName))
-}
-
 func diffCounts(s DiffSummary) string {
 	var parts []string
 	for _, c := range []struct {

@@ -14,6 +14,11 @@ func subjectName(s Subject) string {
 	return "image " + Sanitize(s.Image, maxName)
 }
 
+// onRuntime is the same with its runtime.
+func onRuntime(s Subject) string {
+	return joined(" on ", subjectName(s), Sanitize(s.Runtime, maxName))
+}
+
 // facts is what was verified, on what, when, and under which policy, in full. The
 // texts are as they came.
 func facts(r Result) []detail {

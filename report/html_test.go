@@ -115,6 +115,27 @@ func TestHTMLIsOnlyOurs(t *testing.T) {
 	}
 }
 
+// The matrix does not grow with the square of what there is to say.
+func TestHTMLMatrixIsBounded(t *testing.T) {
+	var r Report
+	for i := range 500 {
+		res := calm(proven).Results[0]
+		res.Checks = nil
+		for j := range 10 {
+			res.Checks = append(res.Checks, Check{ID: fmt.Sprintf("c%d.%d", i, j), Verdict: pass, Evidence: exercised})
+		}
+		r.Results = append(r.Results, res)
+	}
+	page := rendered(t, HTML, r)
+	onlyOurHTML(t, []byte(page))
+	if len(page) > 10<<20 || !strings.Contains(page, "too large a table") {
+		t.Errorf("%d bytes", len(page))
+	}
+	if page := rendered(t, HTML, several()); strings.Contains(page, "too large a table") || !strings.Contains(page, `<table class="matrix">`) {
+		t.Error("two subjects have no matrix")
+	}
+}
+
 // The page's own style is the only thing that its policy lets in, and nothing
 // in it reaches out.
 func TestHTMLNeedsNothing(t *testing.T) {

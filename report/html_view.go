@@ -91,6 +91,9 @@ func newHTMLReport(r Report) htmlReport {
 	}
 	for i, res := range r.Results {
 		view := newHTMLResult(res, fmt.Sprintf("r%d", i+1))
+		if len(r.Results) > 1 {
+			view.Name = onRuntime(res.Subject)
+		}
 		page.Results = append(page.Results, view)
 		if len(r.Results) > 1 {
 			page.Contents = append(page.Contents, htmlLink{view.Anchor, view.Name})

@@ -77,7 +77,7 @@ type htmlWitness struct {
 func newHTMLProofResult(r ProofResult, anchor string) htmlProofResult {
 	word, meaning := proofHeadline(r)
 	view := htmlProofResult{
-		htmlMark: outcomeView(word), Anchor: anchor, Name: joined(" on ", subjectName(r.Baseline.Subject), Sanitize(r.Baseline.Subject.Runtime, maxName)),
+		htmlMark: outcomeView(word), Anchor: anchor, Name: onRuntime(r.Baseline.Subject),
 		Meaning: capital(meaning), Totals: ProofCounts(r.Summary),
 	}
 	for _, f := range facts(r.Baseline) {
