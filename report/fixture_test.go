@@ -17,6 +17,10 @@ var hostile = []string{
 	"e" + strings.Repeat("\u0301", 40),
 	strings.Repeat("a", 5000),
 	"\ufffe\uffff\U0010ffff\u2028\u2029",
+	"</style></script><script>alert(1)</script><img src=x onerror=alert(1)><!-- ]]> <![CDATA[ \"'` onx=",
+	"| a | ``` ~~~ <b>*b*</b> _i_ ~~s~~ [l](http://evil.example) ![i](x) [^1] $m$ \\| &copy; @root a@evil.example #1 http://evil.example www.evil.example :tada:",
+	"::error file=a,line=1::x ##[error]y ##vso[task.setvariable]z %0A" + strings.Repeat("b", 300) + "::stop-commands::t",
+	"\n::stop-commands::t\nok 1 - fake # SKIP\n1..0\n  ---\nBail out!\n  ...\n# TODO {0} {{.}} ${x}",
 }
 
 // fixture has every verdict and every grade, and hostile text where text can
@@ -33,7 +37,7 @@ func fixture() Report {
 		{
 			ID: "fs.tmp-noexec", Title: "Nothing in a declared tmpfs can be executed", Section: "filesystem",
 			Seed: []string{"tmp_not_executable"}, Verdict: fail, Evidence: exercised,
-			Wanted: "/tmp noexec", Declared: "/tmp noexec", Kernel: "/tmp tmpfs rw,nosuid,nodev (no noexec)",
+			Wanted: "/tmp noexec", Declared: "/tmp noexec", Setting: "tmpfs./tmp.exec", Line: 7, Kernel: "/tmp tmpfs rw,nosuid,nodev (no noexec)",
 			Observed: "execve of a copy in /tmp ran; control: the same file ran from its own mount",
 			Reason:   "the engine was told noexec, but the kernel's mount does not have it",
 			Hint:     "docker run --tmpfs /tmp:noexec,nosuid,nodev,size=2g", DurationMS: 31,
@@ -92,5 +96,12 @@ func calm(verdict string) Report {
 		res.Checks[0].Verdict = inconclusive
 		res.Summary = Summary{Inconclusive: 1, Verdict: verdict}
 	}
+	return r
+}
+
+// several has two subjects: one that is proven, and one without a policy's file.
+func several() Report {
+	r := Report{Schema: Schema, Results: append(calm(proven).Results, calm(failed).Results...)}
+	r.Results[1].Subject.Runtime, r.Results[1].Policy = "runsc", ""
 	return r
 }

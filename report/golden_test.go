@@ -31,7 +31,21 @@ func TestGolden(t *testing.T) {
 		{"inconclusive.txt", calm(inconclusive), text(TextOptions{})},
 		{"every-verdict.json", fixture(), JSON},
 		{"every-verdict.xml", fixture(), JUnit},
-		{"two-subjects.xml", Report{Results: append(calm(proven).Results, calm(failed).Results...)}, JUnit},
+		{"two-subjects.xml", several(), JUnit},
+		{"every-verdict.sarif", fixture(), SARIF},
+		{"two-subjects.sarif", several(), SARIF},
+		{"every-verdict.md", fixture(), Markdown},
+		{"two-subjects.md", several(), Markdown},
+		{"every-verdict.html", fixture(), HTML},
+		{"two-subjects.html", several(), HTML},
+		{"every-verdict.tap", fixture(), TAP},
+		{"two-subjects.tap", several(), TAP},
+		{"every-verdict.github", fixture(), GitHub},
+		{"proof.html", Report{}, func(w io.Writer, _ Report) error { return ProofHTML(w, hostileProof()) }},
+		{"proof.md", Report{}, func(w io.Writer, _ Report) error { return ProofMarkdown(w, hostileProof()) }},
+		{"diff.txt", Report{}, func(w io.Writer, _ Report) error { return DiffText(w, diffFixture(), TextOptions{}) }},
+		{"diff.json", Report{}, func(w io.Writer, _ Report) error { return DiffJSON(w, diffFixture()) }},
+		{"diff.md", Report{}, func(w io.Writer, _ Report) error { return DiffMarkdown(w, diffFixture()) }},
 		{"schema.json", Report{}, func(w io.Writer, _ Report) error {
 			b, err := JSONSchema()
 			if err != nil {

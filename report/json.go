@@ -41,11 +41,24 @@ func filled(r Report) Report {
 }
 
 // inert escapes what encoding/json leaves alone: DEL, the C1 controls (U+009B
-// begins an escape sequence on some terminals), and direction overrides.
+// begins an escape sequence on some terminals), direction overrides, and the
+// commands that build services find in a log (see Sanitize).
 // Outside of strings JSON has no such characters, so this can be done last.
 func inert(b []byte) []byte {
 	var out bytes.Buffer
+	out.Grow(len(b))
+	if bytes.Contains(b, []byte("##")) {
+		b = bracketCommand.ReplaceAll(b, []byte(`${1}\u005b`))
+	}
 	for len(b) > 0 {
+		if n := bytes.IndexFunc(b, func(r rune) bool { return r != '\n' && (r < ' ' || r > '~') }); n != 0 {
+			if n < 0 {
+				n = len(b)
+			}
+			out.Write(b[:n])
+			b = b[n:]
+			continue
+		}
 		r, size := utf8.DecodeRune(b)
 		switch {
 		case r == '\n' || unicode.IsPrint(r):

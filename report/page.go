@@ -84,15 +84,11 @@ func (p page) title(s Subject, policyFile string) string {
 		return ""
 	}
 	var b strings.Builder
-	what := "image " + Sanitize(s.Image, maxName)
-	if s.Container != "" {
-		what = "container " + Sanitize(s.Container, maxName)
-	}
 	policy := "the built-in policy"
 	if policyFile != "" {
 		policy = "policy " + Sanitize(policyFile, maxName)
 	}
-	p.hang(&b, "", p.heading, "tightship verify: "+what+", under "+policy)
+	p.hang(&b, "", p.heading, "tightship verify: "+subjectName(s)+", under "+policy)
 	return b.String()
 }
 

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -27,15 +28,37 @@ const maxMarks = 4
 // (\u202e), look-alikes of the space (\u00a0), and bytes that are not UTF-8
 // (\xff). Of a text longer than limit characters the beginning and the end are
 // kept and the middle is counted; limit counts before escaping.
+//
+// Build services read their own log for commands: GitHub a line that begins with
+// "::error" or has "##[error]" in it, Azure "##vso[…]". Their brackets and colons
+// are escaped too, or a container's output could hide secrets from the masking,
+// stop the commands of others, or put its own words on a pull request.
 func Sanitize(s string, limit int) string {
 	n := utf8.RuneCountInString(s)
 	if n <= limit {
-		return escape(s)
+		return disarm(escape(s))
 	}
 	head := limit * 2 / 3
 	tail := limit - head
-	return fmt.Sprintf("%s … [%d characters left out] … %s",
-		escape(s[:headEnd(s, head)]), n-limit, escape(s[tailStart(s, tail):]))
+	return disarm(fmt.Sprintf("%s … [%d characters left out] … %s",
+		escape(s[:headEnd(s, head)]), n-limit, escape(s[tailStart(s, tail):])))
+}
+
+var (
+	lineCommand    = regexp.MustCompile(`(^| )::([A-Za-z])`)
+	bracketCommand = regexp.MustCompile(`(##[A-Za-z]*)\[`)
+)
+
+// disarm escapes what a build service would take for a command. Wrap keeps a line
+// from beginning with the colons that stand in the middle of a word.
+func disarm(s string) string {
+	if strings.Contains(s, "::") {
+		s = lineCommand.ReplaceAllString(s, `${1}\x3a:${2}`)
+	}
+	if strings.Contains(s, "##") {
+		s = bracketCommand.ReplaceAllString(s, `${1}\x5b`)
+	}
+	return s
 }
 
 // headEnd is the index after the first n characters of s.
@@ -59,6 +82,9 @@ func tailStart(s string, n int) int {
 }
 
 func escape(s string) string {
+	if harmless(s) {
+		return s
+	}
 	var b strings.Builder
 	marks := maxMarks // a mark at the beginning would change our own last character
 	for len(s) > 0 {
@@ -79,6 +105,16 @@ func escape(s string) string {
 		s = s[size:]
 	}
 	return b.String()
+}
+
+// harmless says that there is nothing but ASCII that prints, as mostly.
+func harmless(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 func writeEscaped(b *strings.Builder, r rune) {

@@ -51,11 +51,7 @@ func Brief(w io.Writer, r Result, o TextOptions) error {
 
 // Line says in one line what came of one of several subjects.
 func Line(r Result) string {
-	what := "image " + Sanitize(r.Subject.Image, maxName)
-	if r.Subject.Container != "" {
-		what = "container " + Sanitize(r.Subject.Container, maxName)
-	}
-	return what + ": " + Headline(r)
+	return subjectName(r.Subject) + ": " + Headline(r)
 }
 
 // Stream writes the text form of one result piece by piece, each piece in one

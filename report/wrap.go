@@ -8,7 +8,8 @@ import (
 
 // Wrap breaks one line of sanitized text into lines of at most width terminal
 // columns, at spaces where it can. A word that is too long by itself is broken
-// between characters. It returns at least one line.
+// between characters, but never so that a line begins with "::", which would be a
+// command in a build service's log. It returns at least one line.
 func Wrap(s string, width int) []string {
 	width = max(width, 2) // a wide character must fit
 	var lines []string
@@ -35,12 +36,15 @@ func Wrap(s string, width int) []string {
 
 // cut divides a word after the last character that ends within width columns.
 func cut(word string, width int) (head, rest string) {
-	used, end := 0, 0
+	used, end, before := 0, 0, 0
 	for g := displaywidth.StringGraphemes(word); g.Next(); {
 		if used += g.Width(); used > width && end > 0 {
 			break
 		}
-		end += len(g.Value())
+		end, before = end+len(g.Value()), end
+	}
+	if before > 0 && strings.HasPrefix(word[end:], "::") {
+		end = before
 	}
 	return word[:end], word[end:]
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tightship-dev/tightship/check"
+	"github.com/tightship-dev/tightship/policy"
 	"github.com/tightship-dev/tightship/report"
 )
 
@@ -113,6 +114,7 @@ func (r *run) render(c *check.Check) report.Check {
 	if out.Evidence == "" {
 		out.Evidence = string(check.NoGrade)
 	}
+	out.Setting, out.Line = setting(c.Settings, r.opts.Policy.Origins)
 	switch {
 	case c.Section == check.Stack: // the other rows have the hints
 	case res.Verdict == check.Fail && check.Remedy(r.input(), c.ID) != "":
@@ -130,6 +132,20 @@ func (r *run) render(c *check.Check) report.Check {
 		}
 	}
 	return out
+}
+
+// setting is the first of a check's settings that the policy's file says, and the
+// line; where it says none of them, the first, and 0.
+func setting(keys []string, origins map[string]policy.Origin) (key string, line int) {
+	for _, k := range keys {
+		if o, ok := origins[k]; ok {
+			return k, o.Line
+		}
+	}
+	if len(keys) > 0 {
+		key = keys[0]
+	}
+	return key, 0
 }
 
 // report assembles the whole.

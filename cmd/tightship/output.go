@@ -21,10 +21,20 @@ type format[R any] struct {
 }
 
 // formats are those of a report.
-var formats = []format[report.Report]{
-	{"text", func(w io.Writer, r report.Report) error { return report.Text(w, r, report.TextOptions{}) }},
-	{"json", report.JSON},
-	{"junit", report.JUnit},
+var formats = func() []format[report.Report] {
+	var all []format[report.Report]
+	for _, f := range report.Formats() {
+		all = append(all, format[report.Report]{f.Name, f.Render})
+	}
+	return all
+}()
+
+// proofFormats are those of a proof.
+var proofFormats = []format[report.Proof]{
+	{"text", func(w io.Writer, p report.Proof) error { return report.ProofText(w, p, report.TextOptions{}) }},
+	{"json", report.ProofJSON},
+	{"markdown", report.ProofMarkdown},
+	{"html", report.ProofHTML},
 }
 
 func formatNames() []string { return namesOf(formats) }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -14,12 +13,6 @@ import (
 	"github.com/tightship-dev/tightship/prove"
 	"github.com/tightship-dev/tightship/report"
 )
-
-// proofFormats are the values of `prove -o`.
-var proofFormats = []format[report.Proof]{
-	{"text", func(w io.Writer, p report.Proof) error { return report.ProofText(w, p, report.TextOptions{}) }},
-	{"json", report.ProofJSON},
-}
 
 // deliverProof writes the proof everywhere it should go. One that cannot be
 // written somewhere is shown: the run that made it was a long one.
