@@ -1,6 +1,7 @@
 package test
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,6 +9,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/tightship-dev/tightship/internal/scaffold"
 )
 
 const root = ".."
@@ -19,6 +25,7 @@ func theAction(t *testing.T) actionFile {
 	return a
 }
 
+// workflows is ours and the one that `tightship init` writes.
 func workflows(t *testing.T) map[string]workflowFile {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(root, ".github", "workflows", "*.yml"))
@@ -31,7 +38,25 @@ func workflows(t *testing.T) map[string]workflowFile {
 		readYAML(t, name, &w)
 		all[filepath.Base(name)] = w
 	}
+	files, err := scaffold.Files(scaffold.Options{Now: time.Now(), Action: strings.Repeat("0", 40)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if f.Path == scaffold.WorkflowFile {
+			var w workflowFile
+			if err := yaml.Unmarshal(f.Content, &w); err != nil {
+				t.Fatal(err)
+			}
+			all["tightship init"] = w
+		}
+	}
 	return all
+}
+
+// ours says whether a step uses our action.
+func (s actionStep) ours() bool {
+	return s.Uses == "./" || strings.HasPrefix(s.Uses, "tightship-dev/tightship@")
 }
 
 // stub is a program in tightship's place. It says what it was called with, writes
@@ -260,10 +285,13 @@ func TestActionKey(t *testing.T) {
 
 var pinned = regexp.MustCompile(`^[a-z-]+/[a-z-]+(/[a-z-]+)*@[0-9a-f]{40}$`)
 
+var outputOf = regexp.MustCompile(`steps\.tightship\.outputs\.([a-z-]+)`)
+
 // What keeps a workflow from being a way in: no expression in shell text, nothing
 // used by a name that can be moved, no more permissions than needed, a time limit.
 func TestWorkflowsAreSafe(t *testing.T) {
 	var steps []actionStep
+	uses := 0
 	a := theAction(t)
 	steps = append(steps, a.Runs.Steps...)
 	for _, s := range a.Runs.Steps {
@@ -300,13 +328,22 @@ func TestWorkflowsAreSafe(t *testing.T) {
 		if strings.HasPrefix(s.Uses, "actions/checkout@") && s.With["persist-credentials"] != "false" {
 			t.Errorf("%s keeps the token where later steps can read it", s.Uses)
 		}
-		if s.Uses == "./" {
+		if s.ours() {
+			uses++
 			for in := range s.With {
 				if _, ok := a.Inputs[in]; !ok {
 					t.Errorf("the action has no input %q", in)
 				}
 			}
 		}
+		for _, m := range outputOf.FindAllStringSubmatch(s.If+" "+strings.Join(slices.Collect(maps.Values(s.With)), " "), -1) {
+			if _, ok := a.Outputs[m[1]]; !ok {
+				t.Errorf("the action has no output %q", m[1])
+			}
+		}
+	}
+	if uses != 2 {
+		t.Errorf("the action is used %d times", uses)
 	}
 }
 
@@ -325,7 +362,11 @@ func TestWorkflowCommands(t *testing.T) {
 					continue
 				}
 				seen++
-				if target, ok := strings.CutPrefix(s.Run, "make "); ok {
+				if name == "tightship init" {
+					if want := `docker build --tag "$IMAGE" .`; s.Run != want {
+						t.Errorf("%s: %q, want %q", name, s.Run, want)
+					}
+				} else if target, ok := strings.CutPrefix(s.Run, "make "); ok {
 					if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(target) + `:`).Match(makefile) {
 						t.Errorf("%s: no target %q", name, target)
 					}
