@@ -10,7 +10,6 @@ if [ -z "${KEY:-}" ]; then
 	echo "::notice title=Tightship::no key is set, so there will be no signed receipt"
 	exit 0
 fi
-umask 077
 file=$(mktemp "$RUNNER_TEMP/tightship-key.XXXXXX")
 printf '%s\n' "$KEY" >"$file"
 echo "file=$file" >>"$GITHUB_OUTPUT"

@@ -158,17 +158,17 @@ func TestActionVerdicts(t *testing.T) {
 
 // What cannot be right is refused before anything runs, and is an error there too.
 func TestActionRefuses(t *testing.T) {
-	for name, with := range map[string]map[string]string{
-		"fail-on": {"fail-on": "nothing"},
-		"case":    {"fail-on": "Never"},
-		"lines":   {"fail-on": "never\nverdict=proven"},
+	for name, row := range map[string]struct{ failOn, shown string }{
+		"fail-on": {"nothing", "nothing"},
+		"case":    {"Never", "Never"},
+		"lines":   {"never\nverdict=proven\r\n::error::%0A", "never%0Averdict=proven%0D%0A::error::%250A"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, _ := stubbed(t, nil, with)
+			got, _ := stubbed(t, nil, map[string]string{"fail-on": row.failOn})
 			if got.code != 3 || got.outputs["verdict"] != "error" || got.outputs["exit-code"] != "3" || got.summary == "" {
 				t.Errorf("exit code %d, outputs %v", got.code, got.outputs)
 			}
-			if strings.Contains(got.log, "argument:") || !strings.Contains(got.log, "::error title=Tightship::fail-on: ") {
+			if strings.Contains(got.log, "argument:") || !strings.Contains(got.log, "::error title=Tightship::fail-on: "+row.shown+" is not known") {
 				t.Errorf("log:\n%s", got.log)
 			}
 		})
