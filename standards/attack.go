@@ -11,7 +11,7 @@ var attack = Standard{
 		{ID: "T1496", Title: "Resources are used for somebody else's ends"},
 		{ID: "T1499", Title: "A machine is exhausted"},
 		{ID: "T1548.001", Title: "Setuid and setgid files are abused"},
-		{ID: "T1552.007", Title: "Credentials are had from a container's settings"},
+		{ID: "T1552.007", Title: "Credentials are had through the container engine's API"},
 		{ID: "T1611", Title: "The container is left for the host"},
 	},
 }
