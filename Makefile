@@ -68,7 +68,7 @@ lint: ## formatting, vet, staticcheck, and the workflows
 		echo "not formatted (gofmt -w does it):" $$unformatted >&2; exit 1; fi
 	go vet ./...
 	go tool staticcheck ./...
-	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 .github/workflows/*.yml
+	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 .github/workflows/*.yml internal/scaffold/workflow.yml
 
 # The CLI runs on macOS too, against an engine in a virtual machine.
 .PHONY: cross

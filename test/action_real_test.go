@@ -164,6 +164,43 @@ func TestActionForReal(t *testing.T) {
 	}
 }
 
+// Our own workflow from its first step to its last. The image is the lane's, which
+// has been built with the same command.
+func TestWorkflowForReal(t *testing.T) {
+	lane(t)
+	dir := checkout(t)
+	formats := onlyKnown(t, dir)
+	var a actionFile
+	var w workflowFile
+	readYAML(t, filepath.Join(dir, "action.yml"), &a)
+	readYAML(t, filepath.Join(dir, ".github", "workflows", "build-agent-image.yml"), &w)
+	r := newRunner(t, dir)
+	r.workspace = dir
+	steps := w.Jobs["verify"].Steps
+	for _, s := range steps {
+		if s.ours() {
+			s.With["args"] = "--skip=env.*\n--skip=limits.cpu" // which need a machine of their own
+		}
+	}
+	if err := r.job(a, steps, "make image"); err != nil {
+		t.Fatalf("%v\n%s", err, r.log.String())
+	}
+	got := strings.Join(r.used, "\n")
+	outputs := r.steps["tightship"]
+	wanted := []string{"make image", "actions/upload-artifact@", "path:" + outputs["reports"]}
+	if slices.Contains(formats, "sarif") {
+		wanted = append(wanted, "github/codeql-action/upload-sarif@", "sarif_file:"+outputs["sarif"])
+	}
+	for _, want := range wanted {
+		if !strings.Contains(got, want) {
+			t.Errorf("nothing was done with %q:\n%s", want, got)
+		}
+	}
+	if outputs["verdict"] != "proven" || outputs["receipt"] != "" || !strings.Contains(r.log.String(), "no key is set") {
+		t.Errorf("%v\n%s", outputs, r.log.String())
+	}
+}
+
 // readable looks whether a report is what its format says, as far as we can tell.
 func readable(t *testing.T, format, file string) {
 	t.Helper()

@@ -285,6 +285,20 @@ func TestActionKey(t *testing.T) {
 
 var pinned = regexp.MustCompile(`^[a-z-]+/[a-z-]+(/[a-z-]+)*@[0-9a-f]{40}$`)
 
+// Every input and output is in the guide.
+func TestActionIsDocumented(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(root, "docs", "ci.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := theAction(t)
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(a.Inputs)), slices.Collect(maps.Keys(a.Outputs))) {
+		if !strings.Contains(string(b), "`"+name+"`") {
+			t.Errorf("docs/ci.md does not say what %s is", name)
+		}
+	}
+}
+
 var outputOf = regexp.MustCompile(`steps\.tightship\.outputs\.([a-z-]+)`)
 
 // What keeps a workflow from being a way in: no expression in shell text, nothing

@@ -99,6 +99,8 @@ func (r *runner) evaluate(text string) (string, error) {
 			}
 		case strings.Join(path, ".") == "github.action_path":
 			return r.action
+		case len(path) == 2 && path[0] == "secrets":
+			return "" // as on a pull request from a fork
 		}
 		bad = fmt.Errorf("cannot evaluate %s", m)
 		return ""
@@ -178,6 +180,41 @@ func (r *runner) step(s actionStep) (int, error) {
 		return exit.ExitCode(), nil
 	}
 	return 0, nil
+}
+
+// job runs the steps of a workflow's job. Our own action is used for real, other
+// actions are noted with what they are given, and so are the commands in skip.
+func (r *runner) job(a actionFile, steps []actionStep, skip ...string) error {
+	for _, s := range steps {
+		with := map[string]string{}
+		for name, value := range s.With {
+			v, err := r.evaluate(value)
+			if err != nil {
+				return err
+			}
+			with[name] = v
+		}
+		switch {
+		case s.ours():
+			inner := &runner{workspace: r.workspace, temp: r.temp, action: r.action, steps: map[string]map[string]string{}}
+			got, err := inner.use(a, with)
+			r.log.Write(inner.log.Bytes())
+			r.summary += got.summary
+			if err != nil || got.code != 0 {
+				return fmt.Errorf("the action ended with %d: %v", got.code, err)
+			}
+			r.steps[s.ID] = got.outputs
+		case s.Uses != "":
+			r.used = append(r.used, fmt.Sprintf("%s %v", s.Uses, with))
+		case slices.Contains(skip, s.Run):
+			r.used = append(r.used, s.Run)
+		default:
+			if code, err := r.step(s); err != nil || code != 0 {
+				return fmt.Errorf("%q ended with %d: %v", s.Run, code, err)
+			}
+		}
+	}
+	return nil
 }
 
 // acted is what an action left.
