@@ -32,6 +32,12 @@ refuse() {
 	exit 3
 }
 
+for name in RUNNER_TEMP GITHUB_OUTPUT GITHUB_STEP_SUMMARY; do
+	if [ -z "${!name:-}" ]; then
+		tell error "$name is not set: this runs in a step of a GitHub workflow"
+		exit 3
+	fi
+done
 FAIL_ON=${FAIL_ON:-inconclusive}
 case $FAIL_ON in
 inconclusive | failed | never) ;;

@@ -173,6 +173,16 @@ func TestActionRefuses(t *testing.T) {
 			}
 		})
 	}
+	for _, name := range []string{"RUNNER_TEMP", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"} {
+		t.Run("no "+name, func(t *testing.T) {
+			c := exec.CommandContext(t.Context(), "env", "RUNNER_TEMP="+t.TempDir(), "GITHUB_OUTPUT=/dev/null", "GITHUB_STEP_SUMMARY=/dev/null", "TIGHTSHIP=/bin/true",
+				"env", "--unset="+name, filepath.Join(root, "action", "verify.sh"))
+			out, _ := c.CombinedOutput()
+			if c.ProcessState.ExitCode() != 3 || !strings.Contains(string(out), name+" is not set") {
+				t.Errorf("%v: %s", c.ProcessState, out)
+			}
+		})
+	}
 	t.Run("no program", func(t *testing.T) {
 		a := theAction(t)
 		a.Runs.Steps = a.Runs.Steps[len(a.Runs.Steps)-1:]
