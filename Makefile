@@ -67,11 +67,12 @@ unit: ## the unit tests alone, without the race detector: seconds
 	go test -timeout 10m ./...
 
 .PHONY: lint
-lint: ## formatting, vet, staticcheck
+lint: ## formatting, vet, staticcheck, and the workflows
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
 		echo "not formatted (gofmt -w does it):" $$unformatted >&2; exit 1; fi
 	go vet ./...
 	go tool staticcheck ./...
+	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 .github/workflows/*.yml internal/scaffold/workflow.yml
 
 # The CLI runs on macOS too, against an engine in a virtual machine.
 .PHONY: cross

@@ -35,8 +35,8 @@ var fixNNP = Fix{
 	Kubernetes: "securityContext.allowPrivilegeEscalation: false",
 }
 
-var refsCaps = []string{"CIS-Docker 5.4", "CIS-Docker 5.5", "PSS capabilities_restricted", "OWASP-Docker 3", "NSA-CISA 1.2"}
-var refsNNP = []string{"CIS-Docker 5.26", "CIS-Docker 4.8", "PSS allowPrivilegeEscalation", "OWASP-Docker 4", "NSA-CISA 1.7", "MITRE-ATTACK T1548.001"}
+var refsCaps = []string{"CIS-Docker 5.4", "CIS-Docker 5.5", "PSS capabilities_restricted", "PSS capabilities_baseline", "PSS privileged", "OWASP-Docker 3", "NSA-CISA 1.2", "NIST-800-190 4.4.3"}
+var refsNNP = []string{"CIS-Docker 5.26", "CIS-Docker 4.8", "PSS allowPrivilegeEscalation", "OWASP-Docker 4", "NSA-CISA 1.7", "NIST-800-190 4.4.3", "MITRE-ATTACK T1548.001"}
 
 // capMutations names the mutations that add back each default capability.
 func capMutations(except ...string) []string {

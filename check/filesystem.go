@@ -2,10 +2,9 @@ package check
 
 import "github.com/tightship-dev/tightship/probe"
 
-// Standards families that several rows share. The numbers are those of the CIS
-// Docker Benchmark, the OWASP Docker Security Cheat Sheet's rules and the
-// NSA/CISA Kubernetes Hardening Guide.
-var refsRootfs = []string{"CIS-Docker 5.13", "OWASP-Docker 8", "NSA-CISA 1.1"}
+// Standards families that several rows share. Package standards says whose
+// numbers these are.
+var refsRootfs = []string{"CIS-Docker 5.13", "OWASP-Docker 8", "NSA-CISA 1.1", "NIST-800-190 4.4.4"}
 
 var fixRootfs = Fix{
 	Policy:     "rootfs: read-only",

@@ -9,7 +9,7 @@ var fixFilter = Fix{
 	Kubernetes: "securityContext.seccompProfile: {type: RuntimeDefault}",
 }
 
-var refsFilter = []string{"CIS-Docker 5.22", "PSS seccompProfile", "OWASP-Docker 6", "NSA-CISA 1.8", "MITRE-ATTACK T1611"}
+var refsFilter = []string{"CIS-Docker 5.22", "PSS seccompProfile_restricted", "PSS seccompProfile_baseline", "OWASP-Docker 6", "NSA-CISA 1.10", "NIST-800-190 4.4.3", "MITRE-ATTACK T1611"}
 
 // reach is what every row about a part of the kernel rests on: the sweep and the
 // acts, in the container and in the twin that has neither filter nor
@@ -167,7 +167,7 @@ func kernelChecks() []*Check {
 				Docker:     "no --security-opt apparmor=unconfined or label=disable",
 				Compose:    "security_opt without apparmor:unconfined and label:disable",
 				Kubernetes: "securityContext.appArmorProfile: {type: RuntimeDefault}",
-			}, Refs: []string{"CIS-Docker 5.2", "CIS-Docker 5.3", "PSS appArmorProfile", "OWASP-Docker 6", "NSA-CISA 1.9", "NSA-CISA 1.10"},
+			}, Refs: []string{"CIS-Docker 5.2", "CIS-Docker 5.3", "PSS appArmorProfile", "PSS seLinuxOptions", "OWASP-Docker 6", "NSA-CISA 1.8", "NSA-CISA 1.9", "NIST-800-190 4.4.3"},
 			Needs:      need(Main, probe.User, "kernel.free"),
 			NoMutation: "The label is the engine's to choose; a container's settings have no word for it.",
 			Judge:      judgeLSM,

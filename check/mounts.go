@@ -33,7 +33,7 @@ func mountChecks() []*Check {
 			Why:      "A host directory mounted for convenience, read-only too, holds keys, tokens and the names of everything else on the machine.",
 			Attempt:  "The user reads its mount table and looks at what every mount shows that is neither the container's own nor declared: directories, single files, sockets. The sources /, /etc, /proc, /var/run and a home are refused even where they are declared.",
 			Control:  "The mount that this verification made is found in the same table and looked at.",
-			Settings: []string{"workspace"}, Fix: fixMounts, Refs: []string{"CIS-Docker 5.6", "PSS hostPathVolumes", "OWASP-Docker 1", "MITRE-ATTACK T1611"},
+			Settings: []string{"workspace"}, Fix: fixMounts, Refs: []string{"CIS-Docker 5.6", "PSS hostPathVolumes", "NIST-800-190 4.5.5", "MITRE-ATTACK T1611"},
 			Needs: need(Main, probe.User, "mounts"),
 			Mutations: []string{"mounts.docker-sock", "mounts.var-run", "mounts.host-root", "mounts.etc", "mounts.proc", "mounts.home", "mounts.file", "mounts.shared", "mounts.slave",
 				"mount.host-rw", "mount.below-tmpfs", "mount.over-mqueue"},

@@ -21,7 +21,7 @@ func namespaceChecks() []*Check {
 		return &Check{
 			ID: "ns." + ns.name, Section: Namespaces, Title: title, Why: why,
 			Attempt:  "The user reads the identity of its " + ns.name + " namespace. The namespaces that a kernel begins with have numbers of their own; where the host is this one, its own are compared as well. " + attempt,
-			Settings: []string{}, Fix: fix, Refs: append(refs, "NSA-CISA 1.3", "MITRE-ATTACK T1611"),
+			Settings: []string{}, Fix: fix, Refs: append(refs, "MITRE-ATTACK T1611"),
 			Control:   "The identities can be read, each in the form that the kernel gives it.",
 			Needs:     need(Main, probe.User, "namespaces"),
 			Mutations: mutations,
@@ -35,17 +35,17 @@ func namespaceChecks() []*Check {
 		"The container sees its own processes only",
 		"In the host's process namespace an agent sees every process, its arguments and often its environment, and can signal those of its own uid.",
 		"It also looks whether it, the container's first process, is process 1.",
-		same("no --pid host", "no pid: host", "hostPID: false"), []string{"ns.pid-host"}, "CIS-Docker 5.16", "PSS hostNamespaces")
+		same("no --pid host", "no pid: host", "hostPID: false"), []string{"ns.pid-host"}, "CIS-Docker 5.16", "PSS hostNamespaces", "NSA-CISA 1.4")
 	net := row(namespace{"net", func(c spec.Container) string { return c.Network }, "find a setting of the host's network", "a setting that only the host's network has"},
 		"The container has a network stack of its own",
 		"In the host's network namespace an agent reaches every service that listens on loopback only, and every abstract socket.",
 		"It also looks for a setting that only the first network namespace has.",
-		same("no --network host", "no network_mode: host", "hostNetwork: false"), []string{"ns.net-host"}, "CIS-Docker 5.10", "PSS hostNamespaces")
+		same("no --network host", "no network_mode: host", "hostNetwork: false"), []string{"ns.net-host"}, "CIS-Docker 5.10", "PSS hostNamespaces", "NSA-CISA 1.5")
 	net.Settings = []string{"network"}
 	ipc := row(namespace{"ipc", func(c spec.Container) string { return c.IPCMode }, "", ""},
 		"The container has shared memory and message queues of its own",
 		"With the host's, and with /dev/shm of the host, an agent can read and change what programs of the host share with one another.",
-		"", same("no --ipc host", "no ipc: host", "hostIPC: false"), []string{"ns.ipc-host"}, "CIS-Docker 5.17", "PSS hostNamespaces")
+		"", same("no --ipc host", "no ipc: host", "hostIPC: false"), []string{"ns.ipc-host"}, "CIS-Docker 5.17", "PSS hostNamespaces", "NSA-CISA 1.3")
 	uts := row(namespace{"uts", func(c spec.Container) string { return c.UTSMode }, "", ""},
 		"The container has a host name of its own",
 		"In the host's namespace whoever gains one capability renames the host, and the name tells where the agent runs.",

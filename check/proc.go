@@ -2,7 +2,7 @@ package check
 
 import "github.com/tightship-dev/tightship/probe"
 
-var refsProc = []string{"PSS procMount", "MITRE-ATTACK T1611"}
+var refsProc = []string{"PSS procMount", "PSS procMount_restricted", "MITRE-ATTACK T1611"}
 
 // procChecks are the rows about the kernel's own file systems.
 func procChecks() []*Check {

@@ -21,7 +21,7 @@ func secretChecks() []*Check {
 			Docker:     "no -e KEY=… and no ENV in the image",
 			Compose:    "no environment: or env_file: with credentials",
 			Kubernetes: "no env from a Secret",
-		}, Refs: []string{"CIS-Docker 4.10", "OWASP-Docker 12", "NSA-CISA 1.11", "MITRE-ATTACK T1552.007"},
+		}, Refs: []string{"CIS-Docker 4.10", "OWASP-Docker 12", "NIST-800-190 4.1.4", "MITRE-ATTACK T1552.007"},
 		Needs:     needs(need(Main, probe.User, "secrets.env"), need(Main, probe.Auditor, "secrets.env")),
 		Mutations: []string{"env.anthropic-key", "env.github-token", "env.aws-key", "env.password", "env.private-key", "env.url-password", "env.jwt", "env.random", "image.env"},
 		Judge:     judgeEnvironmentSecrets,
@@ -51,7 +51,7 @@ func secretChecks() []*Check {
 			Docker:     "in a build RUN --mount=type=secret, and no ARG, ENV or LABEL with a credential",
 			Compose:    "build.secrets in place of build.args",
 			Kubernetes: "an image that was built without the credential",
-		}, Refs: []string{"CIS-Docker 4.10", "OWASP-Docker 12", "NSA-CISA 1.11", "MITRE-ATTACK T1552.007"},
+		}, Refs: []string{"CIS-Docker 4.10", "OWASP-Docker 12", "NIST-800-190 4.1.4", "MITRE-ATTACK T1552.007"},
 		Mutations: []string{"image.env", "image.label", "image.history"},
 		Judge:     judgeImageSecrets,
 	}, {

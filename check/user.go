@@ -17,7 +17,7 @@ var fixUser = Fix{
 	Kubernetes: "securityContext: {runAsNonRoot: true, runAsUser: 1000, runAsGroup: 100}",
 }
 
-var refsUser = []string{"CIS-Docker 4.1", "PSS runAsNonRoot", "PSS runAsUser", "OWASP-Docker 2", "NSA-CISA 1.0"}
+var refsUser = []string{"CIS-Docker 4.1", "PSS runAsNonRoot", "PSS runAsUser", "OWASP-Docker 2", "NSA-CISA 1.0", "NSA-CISA 1.6", "NIST-800-190 4.1.2"}
 
 func userChecks() []*Check {
 	fixPorts := Fix{

@@ -81,7 +81,7 @@ is in [how-it-works.md](how-it-works.md). An ID with `+"`[*]`"+` stands for one 
 entry of the policy.
 `, len(all))
 	for _, s := range check.Sections {
-		fmt.Fprintf(&b, "\n* [%s](#%s):", s, strings.NewReplacer(" ", "-", ",", "").Replace(string(s)))
+		fmt.Fprintf(&b, "\n* [%s](#%s):", s, anchor(string(s)))
 		for i, c := range all {
 			if c.Section == s {
 				sep := ","

@@ -1,5 +1,5 @@
 // Package docs holds what keeps the documentation true: a test of its links and
-// of the commands it shows, and the generator of checks.md.
+// of the commands it shows, and the generators of checks.md and standards.md.
 package docs
 
 import (
@@ -13,7 +13,7 @@ import (
 	"unicode"
 )
 
-var update = flag.Bool("update", false, "write checks.md")
+var update = flag.Bool("update", false, "write checks.md and standards.md")
 
 const root = ".."
 

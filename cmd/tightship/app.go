@@ -131,7 +131,7 @@ succeeded.`,
 	root.SetVersionTemplate("tightship {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
-		a.verifyCommand(), a.proveCommand(), a.checksCommand(), a.policyCommand(), a.reportCommand(),
+		a.initCommand(), a.verifyCommand(), a.proveCommand(), a.checksCommand(), a.policyCommand(), a.reportCommand(),
 		a.imageCommand(), a.seccompCommand(), a.doctorCommand(), a.cleanCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()

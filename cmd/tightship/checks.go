@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -9,17 +11,19 @@ import (
 	"github.com/tightship-dev/tightship/check"
 	"github.com/tightship-dev/tightship/policy"
 	"github.com/tightship-dev/tightship/report"
+	"github.com/tightship-dev/tightship/standards"
 )
 
 func (a *app) checksCommand() *cobra.Command {
-	var output string
+	var output, standard string
 	c := &cobra.Command{
 		Use:   "checks [ID]",
 		Short: "List every check, or explain one",
 		Long: `List every check, or explain one: what is attempted, what shows that the attempt
 could have succeeded, why it matters, and how to switch the protection on.`,
 		Example: `  tightship checks
-  tightship checks fs.tmp-noexec`,
+  tightship checks fs.tmp-noexec
+  tightship checks --standard cis-docker`,
 		Args: maxArgs(1, "ID"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if output != "text" && output != "json" {
@@ -32,6 +36,15 @@ could have succeeded, why it matters, and how to switch the protection on.`,
 					return err
 				}
 				found = []*check.Check{one}
+			}
+			if standard != "" {
+				if len(args) > 0 {
+					return withHint(errors.New("--standard lists checks, and an ID names one"), "leave one of them out")
+				}
+				var err error
+				if found, err = ofStandard(found, standard); err != nil {
+					return err
+				}
 			}
 			if output == "json" {
 				return printJSON(c, "tightship.checks/v1", rows(found))
@@ -51,8 +64,32 @@ could have succeeded, why it matters, and how to switch the protection on.`,
 		},
 	}
 	c.Flags().StringVarP(&output, "output", "o", "text", "`FORMAT`: text or json")
+	c.Flags().StringVar(&standard, "standard", "", "list only the checks that test a control of this `STANDARD`: "+strings.Join(standardNames(), ", "))
 	complete(c, "output", "text", "json")
+	complete(c, "standard", standardNames()...)
 	return c
+}
+
+// standardNames is the values of --standard.
+func standardNames() []string {
+	var names []string
+	for _, name := range standards.Names() {
+		names = append(names, strings.ToLower(name))
+	}
+	return names
+}
+
+// ofStandard keeps the checks that refer to a standard.
+func ofStandard(all []*check.Check, name string) ([]*check.Check, error) {
+	s, ok := standards.ByName(name)
+	if !ok {
+		err := fmt.Errorf("there is no standard %q", name)
+		if near := policy.Nearest(strings.ToLower(name), standardNames()); near != "" {
+			return nil, withHint(err, "did you mean %s?", near)
+		}
+		return nil, withHint(err, "the standards are %s", strings.Join(standardNames(), ", "))
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(c *check.Check) bool { return !slices.ContainsFunc(c.Refs, s.Refers) }), nil
 }
 
 // findCheck finds a check by the ID that a report has. In the catalogue the ID
@@ -102,7 +139,11 @@ func (a *app) listChecks(all []*check.Check) string {
 			b.WriteByte('\n')
 		}
 	}
-	fmt.Fprintf(&b, "%d checks; `tightship checks ID` explains one\n", len(all))
+	word := "checks"
+	if len(all) == 1 {
+		word = "check"
+	}
+	fmt.Fprintf(&b, "%d %s; `tightship checks ID` explains one\n", len(all), word)
 	return b.String()
 }
 

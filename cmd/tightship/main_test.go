@@ -109,7 +109,7 @@ var fakeCatalogue = []*check.Check{
 	{
 		ID: "fs.tmp-noexec", Title: "Nothing in a declared tmpfs can be executed", Section: check.Filesystem,
 		Why: "A program that was downloaded cannot be run.", Attempt: "execve of a copy of the guest in the tmpfs",
-		Control: "the same file runs from its read-only mount", Settings: []string{"tmpfs"}, Mutations: []string{"tmp-exec"},
+		Control: "the same file runs from its read-only mount", Settings: []string{"tmpfs"}, Mutations: []string{"tmp-exec"}, Refs: []string{"CIS-Docker 5.13"},
 		Fix: check.Fix{Policy: "tmpfs: {/tmp: {exec: false}}", Docker: "--tmpfs /tmp:noexec", Compose: "tmpfs:\n  - /tmp:noexec", Kubernetes: "none: use an emptyDir"},
 	},
 	{ID: "limits.pids", Title: "The number of processes is bounded", Section: check.Limits, Settings: []string{"limits.pids"}},
