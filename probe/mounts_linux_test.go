@@ -136,3 +136,11 @@ func TestNothingIsNamedInTheHosts(t *testing.T) {
 		t.Errorf("left %v", entries)
 	}
 }
+
+func TestReachOwn(t *testing.T) {
+	for _, kind := range []int{unix.SOCK_STREAM, unix.SOCK_DGRAM} {
+		if err := reachOwn(kind); err != nil {
+			t.Errorf("kind %d: %v", kind, err)
+		}
+	}
+}
