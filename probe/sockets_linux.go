@@ -96,10 +96,10 @@ func connectTo(name string) (inside bool, err error) {
 			inside = cerr == nil && cred.Pid > 0
 		}
 		unix.Close(fd)
-		switch err {
-		case unix.EPROTOTYPE:
-			continue
-		case unix.EAGAIN: // a queue that is full, of somebody who listens
+		switch {
+		case err == unix.EPROTOTYPE, err == unix.ECONNREFUSED && name[0] == '@':
+			continue // an abstract name is one for each kind
+		case err == unix.EAGAIN: // a queue that is full, of somebody who listens
 			return false, nil
 		}
 		return inside, err
