@@ -165,6 +165,18 @@ func TestJudgesDrift(t *testing.T) {
 			in.Original.Declared.Mounts = append(in.Original.Declared.Mounts, spec.Mount{Kind: spec.Bind, Source: "/srv", Target: "/data"})
 			in.Original.Kernel.Mounts = append(in.Original.Kernel.Mounts, kernel.Mount{Target: "/data", Root: "/srv", FSType: "xfs"}, kernel.Mount{Target: "/data/a", FSType: "xfs", Source: "/dev/b", Root: "/"})
 		}, pass, ""},
+		{"drift.mounts", "the container's own, seen again", func(in *check.Input) {
+			in.Original.Declared.Mounts = append(in.Original.Declared.Mounts, spec.Mount{Kind: spec.Bind, Source: "/", Target: "/data"})
+			again := *mount(in.Original.Kernel, "/dev")
+			again.Target = "/data/var/lib/engine/merged/dev"
+			in.Original.Kernel.Mounts = append(in.Original.Kernel.Mounts, kernel.Mount{Target: "/data", Root: "/", FSType: "xfs"}, again)
+		}, pass, ""},
+		{"drift.mounts", "not the container's own", func(in *check.Input) {
+			in.Original.Declared.Mounts = append(in.Original.Declared.Mounts, spec.Mount{Kind: spec.Bind, Source: "/", Target: "/data"})
+			other := *mount(in.Original.Kernel, "/dev")
+			other.Target, other.Source = "/data/var/lib/engine/merged/dev", "somebody"
+			in.Original.Kernel.Mounts = append(in.Original.Kernel.Mounts, kernel.Mount{Target: "/data", Root: "/", FSType: "xfs"}, other)
+		}, fail, "merged/dev"},
 		{"drift.mounts", "a stand-in's place behind a symbolic link", func(in *check.Input) {
 			in.Original.Declared.Mounts = append(in.Original.Declared.Mounts, spec.Mount{Kind: spec.Bind, Source: "/srv", Target: "/var/run/x"})
 			in.Original.Kernel.Mounts = append(in.Original.Kernel.Mounts, kernel.Mount{Target: "/run/x", Root: "/srv", FSType: "xfs"})

@@ -209,6 +209,9 @@ func judgeShm(in *Input) Result {
 		a.declared = fmt.Sprintf("a tmpfs over it, %s, size %s", onOff(t.Exec, "exec", "noexec"), bytesText(t.Size))
 		a.declaredIs = answerOf(!t.Exec && t.Size > 0)
 	}
+	if in.declared().IPCMode == "host" {
+		a.declared, a.declaredIs = "the host's own", off
+	}
 	a.ask(in, func(k *kernel.State) (string, answer) {
 		m, ok := k.MountAt("/dev/shm")
 		if !ok {

@@ -27,6 +27,9 @@ func judgeNoSocket(in *Input) Result {
 			a.declared, a.declaredIs = fmt.Sprintf("%s at %s", m.Source, m.Target), off
 		}
 	}
+	if in.declared().Network == "host" {
+		a.declared, a.declaredIs = "the host's network, with its abstract names", off
+	}
 	a.kernel = "the kernel's account does not name sockets"
 	var open, closed, inside, unclear, searched []string
 	for _, role := range []probe.Role{probe.User, probe.Auditor} {
@@ -226,7 +229,9 @@ func judgePropagation(in *Input) Result {
 		return a.decide(silent, NoGrade, seen, "no mount was looked at")
 	case !ok:
 		return a.decide(silent, NoGrade, seen, "the control failed: the reader does not find one that is there")
-	case in.takes("mounts.private-propagation", SandboxMounts):
+	case o.Facts["peer groups"] != "" && !in.takes("mounts.private-propagation", SandboxMounts):
+		return a.decide(silent, NoGrade, seen, "the mount table does not say how mounts are handed on")
+	case o.Facts["peer groups"] != "":
 		return a.decide(a.declaredIs, Declared, seen, "this kernel does not say how its mounts are handed on; the engine was told nothing but private")
 	}
 	return a.decide(on, Exercised, seen, "no mount is shared, and none of the host's is followed")

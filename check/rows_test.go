@@ -346,6 +346,90 @@ func TestJudges(t *testing.T) {
 		{"net.no-interface", "none at all", fact(main, U, "net.interfaces", "interfaces", "eth0"), open, "control"},
 		{"net.no-interface", "a bridge asked for", weak(func(p *policy.Policy) { p.Network = policy.NetworkBridge }), fail, "policy itself"},
 
+		{"ns.pid", "the kernel's first", outcome(main, U, "namespaces", "be in the kernel's first namespace", "pid", ""), fail, "began with"},
+		{"ns.pid", "this host's", func(in *check.Input) { fact(main, U, "namespaces", "id:pid", in.Host["pid"])(in) }, fail, "the host's"},
+		{"ns.pid", "no identity", fact(main, U, "namespaces", "id:pid", ""), open, "could not be read"},
+		{"ns.pid", "the kernel says the host's", func(in *check.Input) { in.Twins[main].Kernel.Namespaces["pid"] = in.Host["pid"] }, fail, "kernel"},
+		{"ns.net", "the kernel's first", outcome(main, U, "namespaces", "be in the kernel's first namespace", "net", ""), fail, "began with"},
+		{"ns.net", "this host's", func(in *check.Input) { fact(main, U, "namespaces", "id:net", in.Host["net"])(in) }, fail, "the host's"},
+		{"ns.net", "no identity", fact(main, U, "namespaces", "id:net", ""), open, "could not be read"},
+		{"ns.net", "the kernel says the host's", func(in *check.Input) { in.Twins[main].Kernel.Namespaces["net"] = in.Host["net"] }, fail, "kernel"},
+		{"ns.ipc", "the kernel's first", outcome(main, U, "namespaces", "be in the kernel's first namespace", "ipc", ""), fail, "began with"},
+		{"ns.ipc", "this host's", func(in *check.Input) { fact(main, U, "namespaces", "id:ipc", in.Host["ipc"])(in) }, fail, "the host's"},
+		{"ns.ipc", "no identity", fact(main, U, "namespaces", "id:ipc", ""), open, "could not be read"},
+		{"ns.ipc", "the kernel says the host's", func(in *check.Input) { in.Twins[main].Kernel.Namespaces["ipc"] = in.Host["ipc"] }, fail, "kernel"},
+		{"ns.uts", "the kernel's first", outcome(main, U, "namespaces", "be in the kernel's first namespace", "uts", ""), fail, "began with"},
+		{"ns.uts", "this host's", func(in *check.Input) { fact(main, U, "namespaces", "id:uts", in.Host["uts"])(in) }, fail, "the host's"},
+		{"ns.uts", "no identity", fact(main, U, "namespaces", "id:uts", ""), open, "could not be read"},
+		{"ns.uts", "the kernel says the host's", func(in *check.Input) { in.Twins[main].Kernel.Namespaces["uts"] = in.Host["uts"] }, fail, "kernel"},
+		{"ns.mnt", "the kernel's first", outcome(main, U, "namespaces", "be in the kernel's first namespace", "mnt", ""), fail, "began with"},
+		{"ns.mnt", "this host's", func(in *check.Input) { fact(main, U, "namespaces", "id:mnt", in.Host["mnt"])(in) }, fail, "the host's"},
+		{"ns.mnt", "no identity", fact(main, U, "namespaces", "id:mnt", ""), open, "could not be read"},
+		{"ns.mnt", "the kernel says the host's", func(in *check.Input) { in.Twins[main].Kernel.Namespaces["mnt"] = in.Host["mnt"] }, fail, "kernel"},
+		{"ns.cgroup", "the kernel's first", outcome(main, U, "namespaces", "be in the kernel's first namespace", "cgroup", ""), fail, "began with"},
+		{"ns.cgroup", "this host's", func(in *check.Input) { fact(main, U, "namespaces", "id:cgroup", in.Host["cgroup"])(in) }, fail, "the host's"},
+		{"ns.cgroup", "no identity", fact(main, U, "namespaces", "id:cgroup", ""), open, "could not be read"},
+		{"ns.cgroup", "the kernel says the host's", func(in *check.Input) { in.Twins[main].Kernel.Namespaces["cgroup"] = in.Host["cgroup"] }, fail, "kernel"},
+		{"ns.pid", "another first process", outcome(main, U, "namespaces", "find another first process", "", ""), fail, "process 1"},
+		{"ns.pid", "another container's", func(in *check.Input) { in.Twins[main].Declared.PIDMode = "container:x" }, open, "joins"},
+		{"ns.pid", "another container's, which is read", func(in *check.Input) {
+			in.Twins[main].Declared.PIDMode = "container:x"
+			in.Original = &check.Original{Host: in.Host, Kernel: &kernel.State{Namespaces: map[string]string{"pid": "pid:[7]"}}}
+		}, pass, "not the host's"},
+		{"ns.pid", "another container's, which has the host's", func(in *check.Input) {
+			in.Twins[main].Declared.PIDMode = "container:x"
+			in.Original = &check.Original{Host: in.Host, Kernel: &kernel.State{Namespaces: map[string]string{"pid": in.Host["pid"]}}}
+		}, fail, "kernel"},
+		{"ns.net", "a setting of the host's", outcome(main, U, "namespaces", "find a setting of the host's network", "", ""), fail, "the host's"},
+		{"ns.net", "no setting at all", controls(main, U, "namespaces", "ENOENT"), open, "control"},
+		{"ns.mnt", "its own mount is not there", controls(main, U, "namespaces", "ENOENT"), open, "control"},
+		{"ns.cgroup", "its place is seen", outcome(main, U, "namespaces", "see where in the host's tree its cgroup is", "", ""), fail, "place"},
+		{"mounts.no-runtime-socket", "the user connects", add(main, U, "sockets", probe.Attempt{Act: "connect", On: "/run/docker.sock", OK: true}), fail, "/run/docker.sock"},
+		{"mounts.no-runtime-socket", "uid 0 connects", add(main, R, "sockets", probe.Attempt{Act: "connect", On: "@x", OK: true}), fail, "@x"},
+		{"mounts.no-runtime-socket", "refused", add(main, R, "sockets", probe.Attempt{Act: "connect", On: "/s", Errno: "EACCES"}), pass, "refused"},
+		{"mounts.no-runtime-socket", "its own", add(main, U, "sockets", probe.Attempt{Act: "connect to a socket of this container's own", On: "/s", OK: true}), pass, ""},
+		{"mounts.no-runtime-socket", "neither", add(main, R, "sockets", probe.Attempt{Act: "connect", On: "/s", Errno: "EMFILE"}), open, "EMFILE"},
+		{"mounts.no-runtime-socket", "control refused", controls(main, U, "sockets", "EPERM"), open, "control"},
+		{"mounts.no-runtime-socket", "nowhere looked", fact(main, R, "sockets", "looked", "0"), open, "no place"},
+		{"mounts.no-runtime-socket", "cut short", fact(main, R, "fs.sweep", "truncated", "true"), open, "cut short"},
+		{"mounts.no-runtime-socket", "a directory that holds its place", func(in *check.Input) {
+			d := &in.Twins[main].Declared
+			d.Mounts = append(d.Mounts, spec.Mount{Kind: spec.Bind, Source: "/run", Target: "/r"})
+		}, fail, "/run at /r"},
+		{"mounts.no-host-path", "one more", add(main, U, "mounts", probe.Attempt{Act: "look at a mount", On: "/data", OK: true, Note: "directory, ext4"}), fail, "/data"},
+		{"mounts.no-host-path", "one that cannot be entered", add(main, U, "mounts", probe.Attempt{Act: "look at a mount", On: "/data", Errno: "EACCES"}), fail, "/data"},
+		{"mounts.no-host-path", "an empty tmpfs", func(in *check.Input) {
+			add(main, U, "mounts", probe.Attempt{Act: "look at a mount", On: "/t", OK: true})(in)
+			fact(main, U, "mounts", "fstype:/t", "tmpfs")(in)
+			fact(main, U, "mounts", "entries:/t", "0")(in)
+		}, pass, ""},
+		{"mounts.no-host-path", "a tmpfs with something in it", func(in *check.Input) {
+			add(main, U, "mounts", probe.Attempt{Act: "look at a mount", On: "/t", OK: true})(in)
+			fact(main, U, "mounts", "fstype:/t", "tmpfs")(in)
+			fact(main, U, "mounts", "entries:/t", "3")(in)
+		}, fail, "/t"},
+		{"mounts.no-host-path", "another file system over /dev/shm", fact(main, U, "mounts", "fstype:/dev/shm", "ext4"), fail, "/dev/shm"},
+		{"mounts.no-host-path", "a directory in a file's place", fact(main, U, "mounts", "kind:/etc/hosts", "directory"), fail, "/etc/hosts"},
+		{"mounts.no-host-path", "a system directory asked for", func(in *check.Input) { in.Wanted.Mounts[0].Source = "/etc" }, fail, "policy itself"},
+		{"mounts.no-host-path", "a home asked for", func(in *check.Input) { in.Wanted.Mounts[0].Source = "/home/me/" }, fail, "policy itself"},
+		{"mounts.no-host-path", "a project in a home asked for", func(in *check.Input) { in.Wanted.Mounts[0].Source = "/home/me/project" }, pass, ""},
+		{"mounts.no-host-path", "the engine mounts another", func(in *check.Input) {
+			d := &in.Twins[main].Declared
+			d.Mounts = append(d.Mounts, spec.Mount{Kind: spec.Bind, Source: "/srv", Target: "/srv"})
+		}, fail, "/srv at /srv"},
+		{"mounts.no-host-path", "its own mount is not there", controls(main, U, "mounts", "ENOENT"), open, "control"},
+		{"mounts.no-host-path", "cut short", fact(main, U, "mounts", "truncated", "true"), open, "as a whole"},
+		{"mounts.private-propagation", "a shared one", add(main, U, "mounts", probe.Attempt{Act: "find a shared mount", On: "/data", OK: true}), fail, "/data is shared"},
+		{"mounts.private-propagation", "one that follows", add(main, U, "mounts", probe.Attempt{Act: "find a mount that follows another", On: "/data", OK: true}), fail, "/data follows"},
+		{"mounts.private-propagation", "the root follows", add(main, U, "mounts", probe.Attempt{Act: "find a mount that follows another", On: "/", OK: true}), pass, ""},
+		{"mounts.private-propagation", "kernel has a shared one", kern(func(k *kernel.State) { k.Mounts[0].Propagation = []string{"shared:1"} }), fail, "kernel"},
+		{"mounts.private-propagation", "kernel has one that follows", kern(func(k *kernel.State) {
+			k.Mounts = append(k.Mounts, kernel.Mount{Target: "/data", Propagation: []string{"master:1"}})
+		}), fail, "kernel"},
+		{"mounts.private-propagation", "the reader finds none", controls(main, U, "mounts", "own"), open, "control"},
+		{"mounts.private-propagation", "not listed", fact(main, U, "mounts", "peer groups", "not listed"), open, "does not say"},
+		{"mounts.private-propagation", "no mount looked at", fact(main, U, "mounts", "mounts", "0"), open, "no mount"},
+
 		{"run.clean-exit", "a lost code", func(in *check.Input) { in.Exits[0].Got = 0 }, fail, "42"},
 		{"run.clean-exit", "a lost last line", func(in *check.Input) { in.Exits[1].StdoutComplete = false }, fail, "last line"},
 		{"run.clean-exit", "left behind", func(in *check.Input) { in.Exits[1].Left = true }, fail, "still there"},

@@ -37,6 +37,9 @@ func mountTable(s *session, r *recorder) {
 	}
 	r.control("find a shared mount", "a table that has one", err)
 	r.fact("mounts", len(mounts))
+	if _, gvisor := ownKernel(); gvisor {
+		r.fact("peer groups", "not listed") // its table has no such fields
+	}
 	for _, target := range slices.Sorted(maps.Keys(top)) {
 		if m := top[target]; !m.usual() {
 			look(r, m)

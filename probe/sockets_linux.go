@@ -96,10 +96,10 @@ func connectTo(name string) (inside bool, err error) {
 			inside = cerr == nil && cred.Pid > 0
 		}
 		unix.Close(fd)
-		switch err {
-		case unix.EPROTOTYPE:
-			continue
-		case unix.EAGAIN: // a queue that is full, of somebody who listens
+		switch {
+		case err == unix.EPROTOTYPE, err == unix.ECONNREFUSED && name[0] == '@':
+			continue // an abstract name is one for each kind
+		case err == unix.EAGAIN: // a queue that is full, of somebody who listens
 			return false, nil
 		}
 		return inside, err
@@ -141,18 +141,33 @@ func abstractNames() ([]string, error) {
 	return sorted(seen), nil
 }
 
-// ownSocket is the control: somebody who listens can be connected to.
+// ownSocket is the control: somebody who is there can be connected to. A
+// datagram socket does where a filter refuses to listen.
 func (s *session) ownSocket(r *recorder) {
-	name := "@tightship-" + token()
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err == nil {
-		defer unix.Close(fd)
-		if err = unix.Bind(fd, &unix.SockaddrUnix{Name: name}); err == nil {
-			err = unix.Listen(fd, 1)
+	var err error
+	for _, kind := range []int{unix.SOCK_STREAM, unix.SOCK_DGRAM} {
+		if err = reachOwn(kind); err == nil {
+			break
 		}
 	}
-	if err == nil {
-		_, err = connectTo(name)
-	}
 	r.control("connect", "a socket of its own", err)
+}
+
+func reachOwn(kind int) error {
+	name := "@tightship-" + token()
+	fd, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: name}); err != nil {
+		return err
+	}
+	if kind == unix.SOCK_STREAM {
+		if err := unix.Listen(fd, 1); err != nil {
+			return err
+		}
+	}
+	_, err = connectTo(name)
+	return err
 }
