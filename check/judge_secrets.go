@@ -52,7 +52,7 @@ func judgeSecretFiles(in *Input) Result {
 				closed = append(closed, string(role)+" "+t.Act+" "+t.On)
 			}
 		}
-		note := fmt.Sprintf("%s: %s looked into", role, plural(number(o, "files"), "file", "files"))
+		note := fmt.Sprintf("%s: %s looked into, for %s", role, plural(number(o, "files"), "file", "files"), plural(number(o, "homes"), "home or mount", "homes and mounts"))
 		if o.Facts["cut short"] != "" {
 			note += ", the known places whole and the walk in part"
 		}
@@ -161,7 +161,7 @@ func judgeCanary(in *Input) Result {
 	if why != "" {
 		return a.unmeasured(why)
 	}
-	var found, notes []string
+	var found, notes, closed []string
 	acts := []string{"find a variable in"}
 	if len(in.Planted.Home) > 0 {
 		acts = append(acts, "find the file in")
@@ -177,6 +177,9 @@ func judgeCanary(in *Input) Result {
 				found = append(found, strings.TrimSpace(string(role)+": "+strings.TrimPrefix(t.Act, "find ")+" "+t.On+" "+t.Note))
 			case t.Errno == "ENOENT":
 				looked++
+			case refused(t.Errno): // whatever is there, it is out of reach
+				looked++
+				closed = append(closed, fmt.Sprintf("%s may not look into all of %s", role, t.On))
 			}
 		}
 		for _, act := range acts {
@@ -189,7 +192,7 @@ func judgeCanary(in *Input) Result {
 		}
 		notes = append(notes, fmt.Sprintf("%s: %s, %s looked through", role, plural(number(o, "processes"), "environment", "environments"), plural(max(0, looked-1), "mount", "mounts")))
 	}
-	seen := strings.Join(append(notes, found...), "; ")
+	seen := strings.Join(slices.Concat(notes, closed, found), "; ")
 	switch {
 	case len(found) > 0:
 		return a.decide(off, Exercised, seen, "inside there is "+few(found))

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -64,9 +65,9 @@ func secretsCanary(s *session, r *recorder) {
 	}
 }
 
-// holds is nil where a value is in an environment.
-func holds(environ []byte, value string) error {
-	if bytes.Contains(environ, []byte(value)) {
+// holds is nil where a value is in some data.
+func holds(data []byte, value string) error {
+	if bytes.Contains(data, []byte(value)) {
 		return nil
 	}
 	return unix.ENOENT
@@ -79,25 +80,34 @@ func below(c *Canary, dir string) (path string, err error) {
 		parts := strings.Split(strings.Trim(full, "/"), "/")
 		for i := len(parts) - 1; i >= 0; i-- {
 			path = filepath.Join(append([]string{dir}, parts[i:]...)...)
-			if isCanary(c, path) {
+			switch e := isCanary(c, path); {
+			case e == nil:
 				return path, nil
+			case errors.Is(e, os.ErrPermission):
+				err = unix.EACCES // it may be there, out of reach
 			}
 		}
 	}
 	return path, err
 }
 
-// isCanary says whether a file has the canary's content.
-func isCanary(c *Canary, path string) bool {
+// isCanary is nil for a file that has the canary's content.
+func isCanary(c *Canary, path string) error {
 	var st unix.Stat_t
-	if unix.Stat(path, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return false
+	if err := unix.Stat(path, &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return unix.ENOENT
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return false
+		return err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, 1024))
-	return err == nil && bytes.Contains(data, []byte(c.File))
+	if err != nil {
+		return err
+	}
+	return holds(data, c.File)
 }
