@@ -99,10 +99,11 @@ func devMake(s *session, r *recorder) {
 	}
 	null := device{unix.S_IFCHR, 1, 3}
 	_, gvisor := ownKernel()
-	made, used := node(device{unix.S_IFBLK, 7, 0}, usable)
-	r.try("mknod", "b 7:0", made)
+	disk, _ := node(device{unix.S_IFBLK, 7, 0}, usable)
+	r.try("mknod", "b 7:0", disk)
 	r.control("create", dir, createIn(dir, true))
-	if made, used = node(null, usable); made != nil {
+	made, used := node(null, usable)
+	if made != nil {
 		return
 	}
 	r.control("use a node", null.String(), used)

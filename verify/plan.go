@@ -187,8 +187,8 @@ func ofTheHost(c spec.Container) []string {
 
 // isolate removes the protections that hide the ones under test: noexec and
 // no-new-privileges hide nosuid, the missing CAP_MKNOD hides nodev, and the
-// core limit's own effect shows only where it is gone. What is hidden of /proc is
-// seen here, which shows that it is there. The capabilities are the
+// core limit's own effect shows only where it is gone. What is hidden of /proc
+// is seen, which shows that it is there. The capabilities are the
 // control of caps.exercised. The root file system is writable for the guest to
 // be copied in, and so are the stand-ins, whose names start with ours.
 func isolate(c *spec.Container, ours string) {
