@@ -39,7 +39,7 @@ func headlineWord(r Result) string {
 
 func (p *mdPage) result(r Result) {
 	word, meaning := headline(r)
-	p.add("## %s %s: %s\n\n**%s** %s\n\n", headlineSign(word), word, mdText(onRuntime(r.Subject)), word, mdText(meaning))
+	p.add("## %s %s: %s\n\n**%s** %s\n\n", headlineSign(word), word, mdText(onRuntime(r.Subject)), word, meaning)
 	secs := sections(r.Checks)
 	p.table("section", "held", "BROKEN", "unmeasured", "accepted", "n/a")
 	for _, sec := range secs {

@@ -19,7 +19,7 @@ func ProofMarkdown(w io.Writer, p Proof) error {
 func (p *mdPage) proof(r ProofResult) {
 	word, meaning := proofHeadline(r)
 	name := joined(" on ", subjectName(r.Baseline.Subject), r.Baseline.Subject.Runtime)
-	p.add("## %s %s: proof of %s\n\n**%s** %s\n\n%s\n\n", headlineSign(word), word, mdText(name), word, mdText(meaning), mdCode(ProofCounts(r.Summary)))
+	p.add("## %s %s: proof of %s\n\n**%s** %s\n\n%s\n\n", headlineSign(word), word, mdText(name), word, meaning, mdCode(ProofCounts(r.Summary)))
 	for _, m := range r.Mutants {
 		if m.Outcome == "killed" || m.Outcome == "not-demonstrable" {
 			continue
