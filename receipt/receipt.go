@@ -19,8 +19,7 @@
 //
 // The envelope and the encoding to be signed are forty lines of our own. The
 // libraries for them accept more than one spelling of the same bytes, and weigh
-// more than the rest (the in-toto types are protobuf's); the tests hold ours
-// against them.
+// more than the rest (the in-toto types are protobuf's).
 package receipt
 
 import (
