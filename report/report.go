@@ -17,25 +17,35 @@ type Report struct {
 
 // Result is one subject's verification.
 type Result struct {
-	Subject      Subject   `json:"subject"`
-	PolicyDigest string    `json:"policy_digest"` // sha256:… of the effective policy
-	Policy       string    `json:"policy"`        // its file, "" for the built-in default
-	RunID        string    `json:"run_id"`        // value of the tightship label on everything created
-	Checks       []Check   `json:"checks"`
-	Residual     []Risk    `json:"residual"`
-	Summary      Summary   `json:"summary"`
-	Started      time.Time `json:"started"`
-	DurationMS   int64     `json:"duration_ms"`
+	Subject      Subject `json:"subject"`
+	PolicyDigest string  `json:"policy_digest"` // sha256:… of the effective policy
+	// SettingsDigest is spec.Container.Digest of what was launched, or of what the
+	// verified container declared.
+	SettingsDigest string    `json:"settings_digest"`
+	GuestDigest    string    `json:"guest_digest"` // sha256:… of the program that ran inside
+	Policy         string    `json:"policy"`       // its file, "" for the built-in default
+	RunID          string    `json:"run_id"`       // value of the tightship label on everything created
+	Checks         []Check   `json:"checks"`
+	LeftOut        int       `json:"left_out"` // checks that were not asked for
+	Residual       []Risk    `json:"residual"`
+	Summary        Summary   `json:"summary"`
+	Started        time.Time `json:"started"`
+	DurationMS     int64     `json:"duration_ms"`
 }
 
 // Subject is what was verified, and on what.
 type Subject struct {
 	Image         string `json:"image"`
-	ImageDigest   string `json:"image_digest"`
-	Container     string `json:"container"` // "" when an image was verified
+	ImageDigest   string `json:"image_digest"` // of the repository it is from, if any, else ImageID
+	ImageID       string `json:"image_id"`     // the engine's name for this very content
+	Container     string `json:"container"`    // "" when an image was verified
 	Engine        string `json:"engine"`
 	EngineVersion string `json:"engine_version"`
 	Runtime       string `json:"runtime"`
+	// RuntimeDigest is sha256:… of the runtime's program with its arguments, or ""
+	// and then RuntimeNote says why it is not known.
+	RuntimeDigest string `json:"runtime_digest"`
+	RuntimeNote   string `json:"runtime_note"`
 	Kernel        string `json:"kernel"`
 	Cgroup        string `json:"cgroup"` // "v1" or "v2"
 	LSM           string `json:"lsm"`    // "apparmor", "selinux" or "none"

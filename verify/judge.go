@@ -154,17 +154,18 @@ func (r *run) report(started time.Time) report.Result {
 	if lsm == "" {
 		lsm = "none"
 	}
+	program := r.program()
 	container := ""
 	if r.original != nil {
 		container = r.original.state.Name
 	}
 	out := report.Result{
 		Subject: report.Subject{
-			Image: r.opts.Policy.Image, ImageDigest: r.image.Digest, Container: container, Engine: r.info.Name, EngineVersion: r.info.Version,
-			Runtime: r.runtime(), Kernel: r.info.Kernel, Cgroup: r.info.Cgroup, LSM: lsm,
+			Image: r.opts.Policy.Image, ImageDigest: r.image.Digest, ImageID: r.image.ID, Container: container, Engine: r.info.Name, EngineVersion: r.info.Version,
+			Runtime: r.runtime(), RuntimeDigest: program.digest, RuntimeNote: program.note, Kernel: r.info.Kernel, Cgroup: r.info.Cgroup, LSM: lsm,
 		},
-		PolicyDigest: r.opts.Policy.Digest(), Policy: r.opts.Policy.Source, RunID: r.lock.id,
-		Started: started.UTC(), Checks: []report.Check{}, Residual: []report.Risk{},
+		PolicyDigest: r.opts.Policy.Digest(), SettingsDigest: r.settingsDigest(), GuestDigest: sha256Of(r.opts.Guest), Policy: r.opts.Policy.Source, RunID: r.lock.id,
+		Started: started.UTC(), Checks: []report.Check{}, LeftOut: r.leftOut, Residual: []report.Risk{},
 	}
 	for _, c := range r.checks {
 		out.Checks = append(out.Checks, r.render(c))

@@ -53,6 +53,8 @@ type original struct {
 	wantedRuntime string
 	// ask says that no policy named the user.
 	ask bool
+	// digest is that of its settings as the engine reports them.
+	digest string
 }
 
 // find reads the container and, where o has no policy, derives one from it.
@@ -75,7 +77,7 @@ func (r *run) find(ctx context.Context, ref string, mounts []kernel.Mount) error
 	if engine.Ours(st.Name, st.Declared.Labels) {
 		return fmt.Errorf("%w: %s", ErrOwnTwin, ref)
 	}
-	o := &original{eng: copier, state: st, ask: r.opts.Policy == nil, host: r.host, mounts: mounts}
+	o := &original{eng: copier, state: st, ask: r.opts.Policy == nil, host: r.host, mounts: mounts, digest: Declared(st)}
 	o.state.Declared.Mounts = r.reallyReadOnly(o)
 	declared := o.state.Declared
 	declared.Runtime = cmp.Or(declared.Runtime, r.info.Runtime)

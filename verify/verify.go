@@ -49,6 +49,7 @@ type run struct {
 	checks   []*check.Check
 	leftOut  int // how many of the checks were not asked for
 	standIns []standIn
+	program  func() program // the runtime's, hashed while the twins run
 	todo     map[check.Twin]map[probe.Role][]string
 	hashKey  []byte
 	dooms    dooms
@@ -169,6 +170,7 @@ func prepare(ctx context.Context, eng engine.Engine, container string, o Options
 	} else {
 		r.base = r.fromPolicy()
 	}
+	r.program = hashing(r.info, r.runtime())
 	for _, t := range []check.Twin{check.Main, check.Isolate, check.Exhaust} {
 		todo := probesFor(r.checks, t)
 		if len(todo[probe.User])+len(todo[probe.Auditor]) == 0 {

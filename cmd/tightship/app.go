@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -42,6 +43,9 @@ type app struct {
 	machine   func() doctor.Probes
 
 	buildImage func(context.Context, image.Options) error
+
+	// now is the clock that receipts are held against.
+	now func() time.Time
 
 	// terminal reports whether w is a terminal, and how many columns it has.
 	terminal func(w io.Writer) (columns int, ok bool)
@@ -132,7 +136,7 @@ succeeded.`,
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		a.initCommand(), a.verifyCommand(), a.proveCommand(), a.checksCommand(), a.policyCommand(), a.reportCommand(),
-		a.imageCommand(), a.seccompCommand(), a.doctorCommand(), a.cleanCommand(), a.versionCommand(),
+		a.receiptCommand(), a.keyCommand(), a.imageCommand(), a.seccompCommand(), a.doctorCommand(), a.cleanCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	root.SetHelpCommand(helpCommand(root))

@@ -101,6 +101,7 @@ func fakeApp(mode string) *app {
 			_, err := fmt.Fprintf(o.Progress, "building %s from %s, network %q, cache %v\n", o.Tag, o.Base, o.Network, !o.NoCache)
 			return err
 		},
+		now:      time.Now,
 		terminal: terminal,
 	}
 }

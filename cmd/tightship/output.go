@@ -117,7 +117,7 @@ func (o *outputsOf[R]) check() error {
 	for i := range o.files {
 		s := &o.files[i]
 		if err := s.check(); err != nil {
-			return withHint(fmt.Errorf("cannot write %s: %w", s.name, cause(err)), "nothing was started; choose another place for -o %s=FILE", s.format)
+			return withHint(fmt.Errorf("cannot write %s: %w", s.name, cause(err)), "nothing was started; choose another place for %s", s.option())
 		}
 		if other, ok := seen[s.path]; ok && !s.direct {
 			return withHint(fmt.Errorf("%s and %s would both be written to %s", other, s.format, s.name), "give each -o a file of its own")
@@ -125,6 +125,14 @@ func (o *outputsOf[R]) check() error {
 		seen[s.path] = s.format
 	}
 	return nil
+}
+
+// option is how the file was asked for.
+func (s *sink[R]) option() string {
+	if s.format == "receipt" {
+		return "--receipt FILE"
+	}
+	return "-o " + s.format + "=FILE"
 }
 
 func (s *sink[R]) check() error {

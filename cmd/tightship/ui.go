@@ -39,7 +39,7 @@ import (
 //   - A reader that went away (EPIPE) is no error. A full disk is: what cannot
 //     be written is said, and a finished report is never thrown away.
 //
-//   - Nothing is ever asked. --quiet leaves results and errors.
+//   - Nothing is ever asked, but the passphrase of a key. --quiet leaves results and errors.
 //
 //   - Text that we did not write ourselves passes through report.Sanitize.
 

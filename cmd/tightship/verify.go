@@ -29,6 +29,7 @@ type verifyFlags struct {
 	only, skip, output        []string
 	timeout                   time.Duration
 	fullScale, quiet, verbose bool
+	receipt                   receiptOut
 }
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -58,6 +59,7 @@ could not run. Interrupted, it removes everything it created and exits with 130.
 		Example: `  tightship verify my-agent:latest
   tightship verify --policy strict.yaml -o json=report.json -o junit=junit.xml
   tightship verify my-agent:latest --only 'fs.*,limits.pids'
+  tightship verify my-agent:latest --receipt agent.receipt.json --key release.key
   docker create --name x --read-only --cap-drop ALL … && tightship verify --container x
   tightship verify --all --label com.docker.compose.project=shop`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -81,6 +83,7 @@ could not run. Interrupted, it removes everything it created and exits with 130.
 	fl.StringArrayVarP(&f.output, "output", "o", nil, "write `FORMAT[=FILE]`: "+strings.Join(formatNames(), ", ")+"; to standard output without FILE (repeatable)")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "show only what did not hold, and the verdict")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "show the evidence of every check")
+	f.receipt.flags(c)
 	a.completeChecks(c, "only")
 	a.completeChecks(c, "skip")
 	complete(c, "output", formatNames()...)
@@ -101,6 +104,9 @@ func (a *app) runVerify(ctx context.Context, f verifyFlags, args []string) error
 		return err
 	}
 	if err := f.checkSubjects(); err != nil {
+		return err
+	}
+	if err := f.receipt.add(ctx, &out, f, args); err != nil {
 		return err
 	}
 	p, err := a.applicable(f, args)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/tightship-dev/tightship/check"
 	"github.com/tightship-dev/tightship/doctor"
 	"github.com/tightship-dev/tightship/image"
@@ -19,6 +21,7 @@ func newApp() *app {
 		guest:      findGuest,
 		machine:    doctor.Real,
 		buildImage: image.Build,
+		now:        time.Now,
 		terminal:   terminal,
 	}
 }

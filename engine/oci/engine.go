@@ -96,12 +96,16 @@ func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
 	if err != nil {
 		return engine.Info{}, err
 	}
+	programs := map[string]engine.Program{}
+	for name, r := range e.runtimes {
+		programs[name] = engine.Program{Path: r.path}
+	}
 	return engine.Info{
 		Name: "oci", Version: version, OS: "linux", Arch: goruntime.GOARCH,
 		Kernel: unix.ByteSliceToString(u.Release[:]), NCPU: goruntime.NumCPU(),
 		Memory: int64(uint64(s.Totalram) * uint64(s.Unit)), Cgroup: "v" + cgroupVersion(),
 		Runtimes: slices.Sorted(maps.Keys(e.runtimes)), Runtime: e.standard,
-		Rootless: !e.root, Local: true,
+		Rootless: !e.root, Local: true, Programs: programs,
 	}, nil
 }
 
