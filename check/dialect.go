@@ -62,7 +62,7 @@ var Dialects = []Accommodation{
 		Instead:  "a mount table that says nothing of propagation, where the engine was told none",
 		Why:      "gVisor's mounts are in its own kernel, and it lists no peer groups; what its gofer shows of the host was mounted as the engine said",
 		Control:  "The engine was told that a mount hands on what is mounted below it.",
-		Mutation: "mounts.slave",
+		Mutation: "mount.slave",
 	},
 	sandboxFiles("proc.masked", "the absence of all these files, also with nothing hidden", "mount.host-proc"),
 	sandboxFiles("proc.sys-read-only", "whatever can be written of its own /proc", "mount.host-proc-sys"),

@@ -134,7 +134,7 @@ func filesystemChecks() []*Check {
 				Kubernetes: "readOnlyRootFilesystem: true and readOnly: true on every other volumeMount",
 			}, Refs: refsRootfs,
 			Needs: needs(need(Main, probe.User, "fs.sweep", "fs.create"), need(Main, probe.Auditor, "fs.sweep")),
-			Mutations: []string{"rootfs.writable", "mount.extra-tmpfs", "mount.host-rw", "mount.below-tmpfs", "mount.over-mqueue", "mounts.docker-sock", "mounts.host-root", "mounts.var-run",
+			Mutations: []string{"rootfs.writable", "mount.extra-tmpfs", "mount.host-rw", "mount.below-tmpfs", "mount.over-mqueue", "mount.docker-sock", "mount.host-root", "mount.var-run",
 				"mount.host-proc-sys", "mount.host-sys", "mount.host-cgroup"},
 			Judge: judgeNothingElse,
 		},

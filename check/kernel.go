@@ -39,7 +39,7 @@ func kernelChecks() []*Check {
 			Why:     "AF_VSOCK reaches the hypervisor, AF_ALG and the old protocols are code of the host's kernel that hardly anybody tests, and AF_PACKET reads everybody's traffic.",
 			Attempt: "The user opens a socket of each family that the pinned profile denies, of an impossible type, so that no module is loaded and no socket made; uid 0 without capabilities opens a packet socket. The profile denies no netlink family.",
 			Control: withoutFilter, Settings: []string{"seccomp", "capabilities"}, Fix: fixFilter, Refs: refsFilter,
-			Mutations: []string{"seccomp.unconfined", "caps.NET_RAW"},
+			Mutations: []string{"seccomp.unconfined", "caps.NET_RAW", "privileged"},
 			Judge:     partJudge("kernel.socket-families", part{topic: "sockets", caps: []string{"NET_RAW"}, filter: true}),
 		},
 		{
@@ -49,7 +49,7 @@ func kernelChecks() []*Check {
 			Attempt: "The user makes every system call of this architecture once, with arguments that no call acts on, but for those that act whatever they are given. A call that complains about its arguments was reached.",
 			Control: "The same sweep without a filter reaches more, and the calls that only the filter keeps away are counted.", Settings: []string{"seccomp", "capabilities"}, Fix: fixFilter, Refs: refsFilter,
 			Needs:     needs(need(Main, probe.User, "syscall.sweep"), need(Exhaust, probe.User, "syscall.sweep")),
-			Mutations: []string{"seccomp.unconfined", "caps.SYS_CHROOT", "caps.SYS_ADMIN", "caps.SYS_PTRACE", "caps.DAC_READ_SEARCH", "caps.BPF", "caps.PERFMON"},
+			Mutations: []string{"seccomp.unconfined", "caps.SYS_CHROOT", "caps.SYS_ADMIN", "caps.SYS_PTRACE", "caps.DAC_READ_SEARCH", "caps.BPF", "caps.PERFMON", "privileged"},
 			Judge:     judgeSurface,
 		},
 		{
@@ -58,7 +58,7 @@ func kernelChecks() []*Check {
 			Why:     "Inside one of its own everybody has every capability, and many of the kernel's bugs can only be reached from there.",
 			Attempt: "The user makes a child in a new user namespace, which ends at once.",
 			Control: withoutFilter, Settings: []string{"seccomp", "capabilities"}, Fix: fixFilter, Refs: refsFilter,
-			Mutations: []string{"seccomp.unconfined", "caps.SYS_ADMIN"},
+			Mutations: []string{"seccomp.unconfined", "caps.SYS_ADMIN", "privileged"},
 			Judge: partJudge("kernel.no-user-namespace", part{
 				topic: "user namespace", calls: []string{"unshare", "clone3"}, caps: []string{"SYS_ADMIN"}, filter: true,
 			}),
@@ -69,7 +69,7 @@ func kernelChecks() []*Check {
 			Why:     "Whoever mounts can put a file system without the masks and the read-only flags beside the one that has them.",
 			Attempt: "The user calls mount, umount2, fsopen and the rest with bad addresses and flags, and mount in a user namespace of its own; uid 0 without capabilities mounts a tmpfs with an option that does not exist.",
 			Control: withoutFilter, Settings: []string{"seccomp", "capabilities"}, Fix: fixFilter, Refs: refsFilter,
-			Mutations: []string{"seccomp.unconfined", "caps.SYS_ADMIN"},
+			Mutations: []string{"seccomp.unconfined", "caps.SYS_ADMIN", "privileged"},
 			Judge: partJudge("kernel.no-mount", part{
 				topic: "mount", caps: []string{"SYS_ADMIN"}, filter: true,
 				calls:   []string{"mount", "umount2", "pivot_root", "setns", "fsopen", "fsconfig", "fsmount", "fspick", "move_mount", "open_tree", "mount_setattr"},
@@ -82,7 +82,7 @@ func kernelChecks() []*Check {
 			Why:     "The verifier decides whether a program of the caller's may run in the host's kernel, and has been wrong often.",
 			Attempt: "The user calls bpf with a command that does not exist.",
 			Control: withoutFilter, Settings: []string{"seccomp", "capabilities"}, Fix: fixFilter, Refs: refsFilter,
-			Mutations: []string{"seccomp.unconfined", "caps.BPF", "caps.SYS_ADMIN"},
+			Mutations: []string{"seccomp.unconfined", "caps.BPF", "caps.SYS_ADMIN", "privileged"},
 			Judge:     partJudge("kernel.no-bpf", part{topic: "bpf", calls: []string{"bpf"}, caps: []string{"BPF", "SYS_ADMIN"}, filter: true}),
 		},
 		{
@@ -91,7 +91,7 @@ func kernelChecks() []*Check {
 			Why:     "Performance events measure other processes and the kernel finely enough to read secrets out of them, and their code has a long list of bugs.",
 			Attempt: "The user calls perf_event_open with flags that do not exist.",
 			Control: withoutFilter, Settings: []string{"seccomp", "capabilities"}, Fix: fixFilter, Refs: refsFilter,
-			Mutations: []string{"seccomp.unconfined", "caps.PERFMON", "caps.SYS_ADMIN"},
+			Mutations: []string{"seccomp.unconfined", "caps.PERFMON", "caps.SYS_ADMIN", "privileged"},
 			Judge:     partJudge("kernel.no-perf", part{topic: "perf", calls: []string{"perf_event_open"}, caps: []string{"PERFMON", "SYS_ADMIN"}, filter: true}),
 		},
 		{
@@ -100,7 +100,7 @@ func kernelChecks() []*Check {
 			Why:     "It makes other system calls on the caller's behalf, where no filter sees them, and was behind most kernel exploits that Google paid for in 2022.",
 			Attempt: "The user calls io_uring_setup, io_uring_enter and io_uring_register with bad arguments.",
 			Control: withoutFilter, Settings: []string{"seccomp"}, Fix: fixFilter, Refs: refsFilter,
-			Mutations: []string{"seccomp.unconfined"},
+			Mutations: []string{"seccomp.unconfined", "privileged"},
 			Judge:     partJudge("kernel.no-io-uring", part{topic: "io_uring", calls: []string{"io_uring_setup", "io_uring_enter", "io_uring_register"}, filter: true}),
 		},
 		{
@@ -109,7 +109,7 @@ func kernelChecks() []*Check {
 			Why:     "It stops the kernel in the middle of a copy for as long as the caller likes: what turns a race in the kernel into a sure thing.",
 			Attempt: "The user calls userfaultfd for faults of its own, with a flag that does not exist.",
 			Control: withoutFilter, Settings: []string{"seccomp"}, Fix: fixFilter, Refs: refsFilter,
-			Mutations: []string{"seccomp.unconfined"},
+			Mutations: []string{"seccomp.unconfined", "privileged"},
 			Judge:     partJudge("kernel.no-userfaultfd", part{topic: "userfaultfd", calls: []string{"userfaultfd"}, filter: true}),
 		},
 		{
@@ -118,7 +118,7 @@ func kernelChecks() []*Check {
 			Why:     "Keyrings belong to users and not to containers: the same uid outside keeps its keys in the same place.",
 			Attempt: "The user asks for its own keyring's ID, and calls add_key, request_key and keyctl with bad arguments.",
 			Control: withoutFilter, Settings: []string{"seccomp"}, Fix: fixFilter, Refs: refsFilter,
-			Mutations: []string{"seccomp.unconfined"},
+			Mutations: []string{"seccomp.unconfined", "privileged"},
 			Judge:     partJudge("kernel.no-keyring", part{topic: "keyring", calls: []string{"add_key", "request_key", "keyctl"}, filter: true}),
 		},
 		{
@@ -127,7 +127,7 @@ func kernelChecks() []*Check {
 			Why:     "A handle names a file of the whole file system, whatever part of it is mounted: the first public escape from a Docker container read the host's files so.",
 			Attempt: "uid 0 without capabilities makes a handle of a file of its own and opens it by that; the user calls open_by_handle_at with a bad descriptor.",
 			Control: withoutFilter + " Kernels before 6.11 ask for the capability first; there the kernel's own account decides.", Settings: []string{"seccomp", "capabilities"}, Fix: fixFilter, Refs: refsFilter,
-			Mutations: []string{"seccomp.unconfined", "caps.DAC_READ_SEARCH"},
+			Mutations: []string{"seccomp.unconfined", "caps.DAC_READ_SEARCH", "privileged"},
 			Judge: partJudge("kernel.no-handle-open", part{
 				topic: "handles", calls: []string{"open_by_handle_at"}, caps: []string{"DAC_READ_SEARCH"}, filter: true,
 			}),
@@ -139,7 +139,7 @@ func kernelChecks() []*Check {
 			Attempt: "uid 0 without capabilities loads nothing as a module, unloads one that does not exist, and calls kexec_load and reboot with bad flags and a wrong magic number, in a twin without a filter too. The permission is asked for first.",
 			Control: "reboot with the same argument gets past the permission in a PID namespace of the caller's own. No twin has what the other calls need, so those are refused only.", Settings: []string{"capabilities"}, Fix: fixCaps,
 			Refs:      []string{"CIS-Docker 5.4", "PSS capabilities_restricted", "OWASP-Docker 3", "NSA-CISA 1.2", "MITRE-ATTACK T1547.006"},
-			Mutations: []string{"caps.SYS_BOOT"},
+			Mutations: []string{"caps.SYS_BOOT", "privileged"},
 			Judge: partJudge("kernel.no-modules-kexec", part{
 				topic: "modules", calls: []string{"init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot"},
 				caps: []string{"SYS_MODULE", "SYS_BOOT"}, shownBy: map[string]string{"reboot with a wrong magic number": "reboot of a PID namespace of its own"},
@@ -152,7 +152,7 @@ func kernelChecks() []*Check {
 			Attempt: "uid 0 without capabilities attaches to the user's process, without stopping it, and reads its memory at address 0, in a twin without no-new-privileges too.",
 			Control: "Attaching to a child of its own works.", Settings: []string{"capabilities"}, Fix: fixCaps,
 			Refs:      []string{"CIS-Docker 5.4", "PSS capabilities_restricted", "OWASP-Docker 3", "NSA-CISA 1.2", "MITRE-ATTACK T1055.008"},
-			Mutations: []string{"caps.SYS_PTRACE"},
+			Mutations: []string{"caps.SYS_PTRACE", "privileged"},
 			Judge: partJudge("kernel.no-ptrace-across", part{
 				topic: "ptrace", caps: []string{"SYS_PTRACE"}, shownBy: map[string]string{ptraceAct: ownChild, readAct: ownChild},
 			}),

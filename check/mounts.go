@@ -24,7 +24,7 @@ func mountChecks() []*Check {
 				Kubernetes: "no hostPath of a runtime's socket, hostNetwork: false",
 			}, Refs: []string{"CIS-Docker 5.32", "OWASP-Docker 1", "MITRE-ATTACK T1611"},
 			Needs:     needs(need(Main, probe.User, "sockets", "fs.sweep"), need(Main, probe.Auditor, "sockets", "fs.sweep")),
-			Mutations: []string{"mounts.docker-sock", "mounts.var-run", "mounts.host-root", "ns.net-host"},
+			Mutations: []string{"mount.docker-sock", "mount.var-run", "mount.host-root", "ns.net-host"},
 			Judge:     judgeNoSocket,
 		},
 		{
@@ -35,8 +35,9 @@ func mountChecks() []*Check {
 			Control:  "The mount that this verification made is found in the same table and looked at.",
 			Settings: []string{"workspace"}, Fix: fixMounts, Refs: []string{"CIS-Docker 5.6", "PSS hostPathVolumes", "NIST-800-190 4.5.5", "MITRE-ATTACK T1611"},
 			Needs: need(Main, probe.User, "mounts"),
-			Mutations: []string{"mounts.docker-sock", "mounts.var-run", "mounts.host-root", "mounts.etc", "mounts.proc", "mounts.home", "mounts.file", "mounts.shared", "mounts.slave",
-				"mount.host-rw", "mount.below-tmpfs", "mount.over-mqueue"},
+			Mutations: []string{"mount.docker-sock", "mount.var-run", "mount.host-root", "mount.etc", "mount.home", "mount.file", "mount.shared", "mount.slave",
+				"mount.host-rw", "mount.below-tmpfs", "mount.over-mqueue",
+				"mount.host-proc", "mount.host-proc-sys", "mount.host-sys", "mount.host-cgroup", "mount.home-cache"},
 			Judge: judgeNoHostPath,
 		},
 		{
@@ -51,7 +52,7 @@ func mountChecks() []*Check {
 				Compose:    "bind: {propagation: rprivate}",
 				Kubernetes: "mountPropagation: None",
 			}, Refs: []string{"CIS-Docker 5.20", "MITRE-ATTACK T1611"},
-			Needs: need(Main, probe.User, "mounts"), Mutations: []string{"mounts.shared", "mounts.slave", "mounts.host-root"},
+			Needs: need(Main, probe.User, "mounts"), Mutations: []string{"mount.shared", "mount.slave", "mount.host-root"},
 			Judge: judgePropagation,
 		},
 	}

@@ -27,7 +27,7 @@ func networkChecks() []*Check {
 			Control:  "The same call to loopback succeeds.",
 			Settings: []string{"network"}, Fix: fix, Refs: []string{"MITRE-ATTACK T1041", "MITRE-ATTACK T1552.005"},
 			Needs:     need(Main, probe.User, "net.route"),
-			Mutations: []string{"network.bridge"},
+			Mutations: []string{"network.bridge", "ns.net-host"},
 			Judge:     judgeNoRoute,
 		},
 		{
@@ -38,7 +38,7 @@ func networkChecks() []*Check {
 			Control:  "The verifier reaches each listener from the host, and the user a listener of its own inside.",
 			Settings: []string{"network"}, Fix: fix, Refs: []string{"CIS-Docker 5.10", "MITRE-ATTACK T1046"},
 			Needs:     need(Main, probe.User, "net.host"),
-			Mutations: []string{"network.bridge"},
+			Mutations: []string{"network.bridge", "ns.net-host"},
 			Judge:     judgeHostUnreachable,
 		},
 		{
@@ -49,7 +49,7 @@ func networkChecks() []*Check {
 			Control:  "The same calls to loopback, and to a listener of the user's own, succeed.",
 			Settings: []string{"network"}, Fix: fix, Refs: []string{"MITRE-ATTACK T1048"},
 			Needs:     need(Main, probe.User, "net.dns"),
-			Mutations: []string{"network.bridge"},
+			Mutations: []string{"network.bridge", "ns.net-host"},
 			Judge:     judgeNoDNS,
 		},
 	}

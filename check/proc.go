@@ -30,7 +30,7 @@ func procChecks() []*Check {
 			Control:  "/proc/version beside them is read; and in a twin from which nothing is hidden at least one of the same files has content.",
 			Settings: []string{}, Fix: fixPaths, Refs: refsProc,
 			Needs:     needs(need(Main, probe.User, "proc.masked"), need(Main, probe.Auditor, "proc.masked"), need(Isolate, probe.Auditor, "proc.masked")),
-			Mutations: []string{"systempaths.unconfined", "mount.host-proc", "privileged"},
+			Mutations: []string{"systempaths.unconfined", "mount.host-proc", "mount.host-root", "privileged"},
 			Judge:     judgeProcMasked,
 		},
 		{
@@ -41,7 +41,7 @@ func procChecks() []*Check {
 			Control:  control,
 			Settings: []string{}, Fix: fixPaths, Refs: refsProc,
 			Needs:     need(Main, probe.Auditor, "proc.write"),
-			Mutations: []string{"systempaths.unconfined", "mount.host-proc-sys", "privileged"},
+			Mutations: []string{"systempaths.unconfined", "mount.host-proc-sys", "mount.host-root", "privileged"},
 			Judge:     judgeProcSys,
 		},
 		{
@@ -52,7 +52,7 @@ func procChecks() []*Check {
 			Control:  control,
 			Settings: []string{}, Fix: fixMount("/sys"), Refs: []string{"MITRE-ATTACK T1611"},
 			Needs:     need(Main, probe.Auditor, "sys.write"),
-			Mutations: []string{"mount.host-sys", "privileged"},
+			Mutations: []string{"mount.host-sys", "mount.host-root", "privileged"},
 			Judge:     judgeSys,
 		},
 		{
@@ -63,7 +63,7 @@ func procChecks() []*Check {
 			Control:  control,
 			Settings: []string{}, Fix: fixMount("/sys/fs/cgroup"), Refs: []string{"MITRE-ATTACK T1611"},
 			Needs:     need(Main, probe.Auditor, "cgroup.write"),
-			Mutations: []string{"mount.host-cgroup", "mount.host-sys", "privileged"},
+			Mutations: []string{"mount.host-cgroup", "mount.host-sys", "mount.host-root", "privileged"},
 			Judge:     judgeCgroup,
 		},
 	}

@@ -67,7 +67,7 @@ func secretChecks() []*Check {
 			Kubernetes: "no hostPath",
 		}, Refs: []string{"CIS-Docker 5.6", "PSS hostPathVolumes", "MITRE-ATTACK T1552.001"},
 		Needs:     needs(need(Main, probe.User, "secrets.canary"), need(Main, probe.Auditor, "secrets.canary")),
-		Mutations: []string{"mount.home", "env.verifiers"},
+		Mutations: []string{"mount.home-cache", "mount.host-root", "env.verifiers"},
 		Judge:     judgeCanary,
 	}}
 }

@@ -31,7 +31,7 @@ func hidden() []Mutation {
 		{ID: "image.history", Title: "a build argument with a password in the image's history", Image: &spec.ImageChange{Comment: fake("ARG DB_PASS", "WORD=correct-horse")}},
 		{
 			ID: "image.root-user", Title: "the image's user is root, and no other is asked for", Image: &spec.ImageChange{User: "0:0"},
-			Apply: func(c *spec.Container) { c.User = "" }, Blinds: []string{"priv.no-new-privs", "priv.no-suid"}, // as user.root
+			Apply: func(c *spec.Container) { c.User = "" }, Blinds: []string{"priv.no-new-privs", "priv.no-suid", "kernel.no-ptrace-across"}, // as user.root
 		},
 		{
 			ID: "image.suid-nnp-off", Title: "a setuid-root program in the image, and no-new-privileges is off", Apply: noNNP,
@@ -42,7 +42,7 @@ func hidden() []Mutation {
 			Image: &spec.ImageChange{Files: []spec.File{program(0o755, map[string]string{"security.capability": netBind()})}},
 		},
 		{
-			ID: "mount.home", Title: "a directory of the user's home is mounted", Local: true,
+			ID: "mount.home-cache", Title: "a directory of the user's home is mounted", Local: true,
 			Apply: func(c *spec.Container) {
 				// That of the canary: the rest of a real home is nobody's business.
 				c.Mounts = append(c.Mounts, spec.Mount{Kind: spec.Bind, Source: filepath.Dir(canary.Dir()), Target: "/mnt/home", ReadOnly: true})
