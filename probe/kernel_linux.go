@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -82,7 +83,7 @@ func packetSocket() error {
 }
 
 // traceOther attaches to the user's guest, without stopping it, and to a child
-// of its own as the control. Both are let go as the tracing thread ends.
+// of its own as the control. The guest is let go as the tracing thread ends.
 func (s *session) traceOther(r *recorder, scratch string) {
 	// A program of its own: one that is only forked cannot be traced either, as
 	// this process made itself undumpable.
@@ -92,7 +93,10 @@ func (s *session) traceOther(r *recorder, scratch string) {
 		err = child.Start()
 	}
 	if err == nil {
-		err = throwaway(seize(child.Process.Pid))
+		err = throwaway(func() error {
+			defer letGo(child.Process.Pid)
+			return seize(child.Process.Pid)()
+		})
 		in.Close()
 		child.Wait()
 	}
@@ -108,6 +112,23 @@ func (s *session) traceOther(r *recorder, scratch string) {
 
 func seize(pid int) func() error {
 	return func() error { return rawCall4(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(pid), 0, 0) }
+}
+
+// letGo ends the tracing of a child, which has to stop for it. Ending while it is
+// traced, a child of several threads is lost on gVisor: that tells of the end of
+// the first thread, and not of the last.
+func letGo(pid int) {
+	if rawCall4(unix.SYS_PTRACE, unix.PTRACE_INTERRUPT, uintptr(pid), 0, 0) != nil {
+		return // it was not traced
+	}
+	var status unix.WaitStatus
+	for range 200 {
+		if got, err := unix.Wait4(pid, &status, unix.WNOHANG|unix.WALL, nil); got == pid || err != nil && err != unix.EINTR {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	unix.PtraceDetach(pid)
 }
 
 // ownLabel is the label that AppArmor or SELinux confines this process by, ""
