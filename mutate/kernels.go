@@ -27,7 +27,11 @@ var Exceptions = []Exception{
 	{check.GVisor, "nnp.off-capability", "priv.no-suid", check.Fail, "a file capability stands in for setuid there"},
 	{check.GVisor, "nnp.off-capability", "caps.exercised", check.Pass, noPorts},
 	{check.GVisor, "caps.NET_BIND_SERVICE", "caps.exercised", check.Pass, noPorts},
-	{check.GVisor, "caps.NET_RAW", "caps.exercised", check.Pass, "runsc takes CAP_NET_RAW away again unless it runs with --net-raw"},
+	{check.GVisor, "caps.NET_RAW", "caps.exercised", check.Pass, noRaw},
+	{check.GVisor, "caps.NET_RAW", "kernel.socket-families", check.Pass, noRaw},
+	{check.GVisor, "caps.SYS_CHROOT", "kernel.syscall-surface", check.Pass, asksFirst},
+	{check.GVisor, "caps.DAC_READ_SEARCH", "kernel.syscall-surface", check.Pass, asksFirst},
+	{check.GVisor, "caps.SYS_BOOT", "caps.exercised", check.Pass, "gVisor answers reboot the same with the capability and without"},
 	{check.GVisor, "ns.ipc-host", "fs.nothing-else-writable", check.Fail, hostShm},
 	{check.GVisor, "ns.ipc-host", "mounts.no-host-path", check.Fail, hostShm},
 	{check.GVisor, "privileged", "fs.nothing-else-writable", check.Fail, "privileged, /sys is writable, and gVisor puts a tmpfs for everybody at /sys/fs/cgroup"},
@@ -35,12 +39,17 @@ var Exceptions = []Exception{
 	{check.GVisor, "sysctl.all-ports-privileged", "user.no-privileged-port", check.Fail, noPorts},
 	{check.GVisor, "user.root", "fs.tmp-nosuid", check.Inconclusive, rootHasAll},
 	{check.GVisor, "image.root-user", "fs.tmp-nosuid", check.Inconclusive, rootHasAll},
+	{check.GVisor, "user.root", "kernel.no-ptrace-across", check.Pass, rootTraces},
+	{check.GVisor, "image.root-user", "kernel.no-ptrace-across", check.Pass, rootTraces},
 }
 
 const (
 	rootHasAll = "a file capability, which stands in for setuid there, gives root nothing that it lacks"
 	emptyTmp   = "gVisor gives an image whose /tmp is empty a tmpfs there of its own"
 	hostShm    = "runsc shows the host's /dev/shm as a directory of the host's, no memory of its own"
+	rootTraces = "there the attempt is refused to root as well, on root's own other process"
+	noRaw      = "runsc takes CAP_NET_RAW away again unless it runs with --net-raw"
+	asksFirst  = "behind the filter gVisor refuses the call too, without the capability in effect, before it looks at the arguments"
 	noPorts    = "gVisor has no privileged ports, with the capability and the sysctl or without"
 )
 

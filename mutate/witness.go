@@ -19,8 +19,14 @@ type Unmoved struct {
 // alone never breaks is blind.
 var AttemptUnmoved = []Unmoved{
 	{check.GVisor, "fs.tmp-writable", emptyTmp + ", which is writable as well: only the engine's account tells the two apart"},
+	{check.GVisor, "ns.pid", ownNamespaces},
+	{check.GVisor, "ns.ipc", ownNamespaces},
+	{check.GVisor, "ns.uts", ownNamespaces},
+	{check.GVisor, "mounts.no-runtime-socket", "runsc connects nobody to a socket of the host's unless its runtime is registered with --host-uds"},
 	{check.GVisor, "limits.cpu", "a sandbox counts as its own the time that the host gave to others, so what came of the attempt is read from the host's counter"},
 }
+
+const ownNamespaces = "a sandbox has a kernel and namespaces of its own whatever it is told of the host's, so that only the engine's word changes"
 
 // WhyUnmoved is the reason that a check's attempt alone need not fail on a
 // kernel; "" where it must.
