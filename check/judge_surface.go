@@ -46,7 +46,7 @@ func judgeSurface(in *Input) Result {
 	if why != "" {
 		return a.unmeasured(why)
 	}
-	free, why := in.swept(Exhaust)
+	free, why := in.swept(Isolate)
 	if why != "" {
 		return a.unmeasured(why)
 	}

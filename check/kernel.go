@@ -13,10 +13,12 @@ var refsFilter = []string{"CIS-Docker 5.22", "PSS seccompProfile", "OWASP-Docker
 
 // reach is what every row about a part of the kernel rests on: the sweep and the
 // acts, in the container and in the twin that has neither filter nor
-// no-new-privileges.
+// no-new-privileges. That is the isolating one: the other one's scaled-down
+// limits leave a sandbox no room for the children. Docker's default
+// capabilities, which it has, open none of this but packet sockets.
 var reach = needs(
 	need(Main, probe.User, "marker", "syscall.sweep", "kernel.free"), need(Main, probe.Auditor, "kernel.caps"),
-	need(Exhaust, probe.User, "marker", "syscall.sweep", "kernel.free"), need(Exhaust, probe.Auditor, "kernel.caps"),
+	need(Isolate, probe.User, "marker", "syscall.sweep", "kernel.free"), need(Isolate, probe.Auditor, "kernel.caps"),
 )
 
 const (
@@ -39,8 +41,9 @@ func kernelChecks() []*Check {
 			Why:     "AF_VSOCK reaches the hypervisor, AF_ALG and the old protocols are code of the host's kernel that hardly anybody tests, and AF_PACKET reads everybody's traffic.",
 			Attempt: "The user opens a socket of each family that the pinned profile denies, of an impossible type, so that no module is loaded and no socket made; uid 0 without capabilities opens a packet socket. The profile denies no netlink family.",
 			Control: withoutFilter, Settings: []string{"seccomp", "capabilities"}, Fix: fixFilter, Refs: refsFilter,
+			Needs:     needs(reach, need(Main, probe.Auditor, "net.packet"), need(Exhaust, probe.Auditor, "net.packet"), need(Isolate, probe.Auditor, "net.packet")),
 			Mutations: []string{"seccomp.unconfined", "caps.NET_RAW"},
-			Judge:     partJudge("kernel.socket-families", part{topic: "sockets", caps: []string{"NET_RAW"}, filter: true}),
+			Judge:     judgeSockets,
 		},
 		{
 			ID:      "kernel.syscall-surface",
@@ -48,7 +51,7 @@ func kernelChecks() []*Check {
 			Why:     "Each call that is reached is code of the host's kernel that a bug may be in. The number makes two containers comparable.",
 			Attempt: "The user makes every system call of this architecture once, with arguments that no call acts on, but for those that act whatever they are given. A call that complains about its arguments was reached.",
 			Control: "The same sweep without a filter reaches more, and the calls that only the filter keeps away are counted.", Settings: []string{"seccomp", "capabilities"}, Fix: fixFilter, Refs: refsFilter,
-			Needs:     needs(need(Main, probe.User, "syscall.sweep"), need(Exhaust, probe.User, "syscall.sweep")),
+			Needs:     needs(need(Main, probe.User, "syscall.sweep"), need(Isolate, probe.User, "syscall.sweep")),
 			Mutations: []string{"seccomp.unconfined", "caps.SYS_CHROOT", "caps.SYS_ADMIN", "caps.SYS_PTRACE", "caps.DAC_READ_SEARCH", "caps.BPF", "caps.PERFMON"},
 			Judge:     judgeSurface,
 		},

@@ -55,7 +55,7 @@ func Match(pattern, id string) bool {
 // what takes longest last.
 var order = []string{
 	"marker", "ids", "suid.plant", "tmp.stat", "fs.create", "dev.create", "tmp.write", "tmp.exec", "workspace",
-	"bind", "escalate", "rlimit.nofile", "rlimit.core", "secrets.env", "memfd", "net.interfaces", "syscall.filter", "syscall.sweep", "kernel.free", "kernel.caps", "net.admin", "caps.acts", "dev.open", "fs.sweep",
+	"bind", "escalate", "rlimit.nofile", "rlimit.core", "secrets.env", "memfd", "net.interfaces", "syscall.filter", "syscall.sweep", "kernel.free", "kernel.caps", "net.packet", "net.admin", "caps.acts", "dev.open", "fs.sweep",
 	"exhaust.tmpfs", "exhaust.memory", "exhaust.cpu", "exhaust.pids",
 	"suid.run", "env.python", "env.commands", "env.git",
 }
