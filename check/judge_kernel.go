@@ -198,6 +198,25 @@ func judgeSockets(in *Input) Result {
 	return a.conclude(in, "kernel.socket-families", e)
 }
 
+// judgePtrace needs another user's process to try it on, which the marker names.
+func judgePtrace(in *Input) Result {
+	const ownChild = "ptrace its own child"
+	p := part{topic: "ptrace", caps: []string{"SYS_PTRACE"}, shownBy: map[string]string{
+		"ptrace another user's process": ownChild, "read another user's process": ownChild,
+	}}
+	a := accountPart(in, p)
+	for _, t := range []Twin{Main, Isolate} {
+		if _, why := in.see(t, probe.User, "marker"); why != "" {
+			return a.unknown(why)
+		}
+	}
+	e, why := in.gather(p)
+	if why != "" {
+		return a.unknown(why)
+	}
+	return a.conclude(in, "kernel.no-ptrace-across", e)
+}
+
 // gather collects the attempts on a part, or says what is missing.
 func (in *Input) gather(p part) (e evidence, why string) {
 	main, why := in.swept(Main)
