@@ -59,7 +59,7 @@ func capabilityChecks() []*Check {
 			Control:  "The same reader finds capabilities in a twin that has some.",
 			Settings: []string{"capabilities"}, Fix: fixCaps, Refs: refsCaps,
 			Needs:     needs(need(Main, probe.User, "ids"), need(Main, probe.Auditor, "ids"), need(Isolate, probe.Auditor, "ids")),
-			Mutations: append(capMutations(), "caps.NET_ADMIN", "nnp.off-capability", "caps.SYS_ADMIN", "caps.DAC_READ_SEARCH", "caps.SYS_BOOT", "caps.SYS_PTRACE"),
+			Mutations: append(capMutations(), "caps.NET_ADMIN", "nnp.off-capability", "caps.SYS_ADMIN", "caps.BPF", "caps.PERFMON", "caps.DAC_READ_SEARCH", "caps.SYS_BOOT", "caps.SYS_PTRACE"),
 			Judge:     judgeCapsNone,
 		},
 		{

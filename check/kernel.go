@@ -49,7 +49,7 @@ func kernelChecks() []*Check {
 			Attempt: "The user makes every system call of this architecture once, with arguments that no call acts on, but for those that act whatever they are given. A call that complains about its arguments was reached.",
 			Control: "The same sweep without a filter reaches more, and the calls that only the filter keeps away are counted.", Settings: []string{"seccomp", "capabilities"}, Fix: fixFilter, Refs: refsFilter,
 			Needs:     needs(need(Main, probe.User, "syscall.sweep"), need(Isolate, probe.User, "syscall.sweep")),
-			Mutations: []string{"seccomp.unconfined", "caps.SYS_CHROOT", "caps.SYS_ADMIN", "caps.SYS_PTRACE", "caps.DAC_READ_SEARCH"},
+			Mutations: []string{"seccomp.unconfined", "caps.SYS_CHROOT", "caps.SYS_ADMIN", "caps.SYS_PTRACE", "caps.DAC_READ_SEARCH", "caps.BPF", "caps.PERFMON"},
 			Judge:     judgeSurface,
 		},
 		{
@@ -82,7 +82,7 @@ func kernelChecks() []*Check {
 			Why:     "The verifier decides whether a program of the caller's may run in the host's kernel, and has been wrong often.",
 			Attempt: "The user calls bpf with a command that does not exist.",
 			Control: withoutFilter, Settings: []string{"seccomp", "capabilities"}, Fix: fixFilter, Refs: refsFilter,
-			Mutations: []string{"seccomp.unconfined", "caps.SYS_ADMIN"},
+			Mutations: []string{"seccomp.unconfined", "caps.BPF", "caps.SYS_ADMIN"},
 			Judge:     partJudge("kernel.no-bpf", part{topic: "bpf", calls: []string{"bpf"}, caps: []string{"BPF", "SYS_ADMIN"}, filter: true}),
 		},
 		{
@@ -91,7 +91,7 @@ func kernelChecks() []*Check {
 			Why:     "Performance events measure other processes and the kernel finely enough to read secrets out of them, and their code has a long list of bugs.",
 			Attempt: "The user calls perf_event_open with flags that do not exist.",
 			Control: withoutFilter, Settings: []string{"seccomp", "capabilities"}, Fix: fixFilter, Refs: refsFilter,
-			Mutations: []string{"seccomp.unconfined", "caps.SYS_ADMIN"},
+			Mutations: []string{"seccomp.unconfined", "caps.PERFMON", "caps.SYS_ADMIN"},
 			Judge:     partJudge("kernel.no-perf", part{topic: "perf", calls: []string{"perf_event_open"}, caps: []string{"PERFMON", "SYS_ADMIN"}, filter: true}),
 		},
 		{
@@ -125,7 +125,7 @@ func kernelChecks() []*Check {
 			ID:      "kernel.no-handle-open",
 			Title:   "No file can be opened by its handle",
 			Why:     "A handle names a file of the whole file system, whatever part of it is mounted: the first public escape from a Docker container read the host's files so.",
-			Attempt: "uid 0 without capabilities makes a handle of a file of its own and opens it by that; the user calls open_by_handle_at with a bad descriptor.",
+			Attempt: "uid 0 without capabilities opens a made-up handle, which names no file; the user calls open_by_handle_at with a bad descriptor.",
 			Control: withoutFilter + " Kernels before 6.11 ask for the capability first; there the kernel's own account decides.", Settings: []string{"seccomp", "capabilities"}, Fix: fixFilter, Refs: refsFilter,
 			Mutations: []string{"seccomp.unconfined", "caps.DAC_READ_SEARCH"},
 			Judge: partJudge("kernel.no-handle-open", part{

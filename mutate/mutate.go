@@ -128,8 +128,9 @@ func user() []Mutation {
 	return []Mutation{
 		{
 			ID: "user.root", Title: "the agent runs as root", Apply: func(c *spec.Container) { c.User = "0:0" },
-			// A setuid-root program gives root nothing new, so it is no control.
-			Blinds: []string{"priv.no-new-privs", "priv.no-suid"},
+			// A setuid-root program gives root nothing new, so it is no control; and
+			// there is no other user whose process could be traced.
+			Blinds: []string{"priv.no-new-privs", "priv.no-suid", "kernel.no-ptrace-across"},
 		},
 		{ID: "user.other-gid", Title: "the agent runs with another gid", Apply: func(c *spec.Container) { c.User = "1000:1000" }},
 		{ID: "user.extra-group", Title: "the agent is in one more group", Apply: func(c *spec.Container) { c.Groups = append(c.Groups, "4") }},

@@ -58,7 +58,7 @@ func kernelCaps(s *session, r *recorder) {
 	}
 	defer os.Remove(t.file)
 	permitted(r.try("mount a tmpfs with an impossible option", "mount", mountBad(t)), "EINVAL")
-	permitted(r.try("open_by_handle_at", "handles", openByHandle(t)), "EINVAL", "ESTALE")
+	permitted(r.try("open_by_handle_at", "handles", openMadeUp(scratch)), "EINVAL", "ESTALE")
 	permitted(r.try("init_module of nothing", "modules", rawCall(unix.SYS_INIT_MODULE, badPtr, 0, badPtr)()), "ENOEXEC", "EFAULT")
 	permitted(r.try("delete_module of none", "modules", rawCall(unix.SYS_DELETE_MODULE, textNone.at(), 0, 0)()), "ENOENT")
 	permitted(r.try("kexec_load with impossible flags", "modules", rawCall4(unix.SYS_KEXEC_LOAD, 0, 0, 0, 0xffffffff)), "EINVAL")
@@ -79,6 +79,21 @@ func packetSocket(s *session, r *recorder) {
 		}
 	}
 	r.try("socket(AF_PACKET)", "", err)
+}
+
+// openMadeUp opens a handle that names no file. The permission is asked for
+// before the handle is looked at, and also where a file system has none.
+func openMadeUp(dir string) error {
+	d, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(d)
+	f, err := unix.OpenByHandleAt(d, unix.NewFileHandle(1, make([]byte, 8)), unix.O_RDONLY|unix.O_CLOEXEC)
+	if err == nil {
+		unix.Close(f)
+	}
+	return err
 }
 
 // traceOther attaches to the user's guest, without stopping it, and to a child
