@@ -164,14 +164,68 @@ func accountPart(in *Input, p part) account {
 // elsewhere. Where none can, the sources decide, and the grade says so.
 func judgePart(in *Input, id string, p part) Result {
 	a := accountPart(in, p)
-	var e evidence
-	main, why := in.swept(Main)
+	e, why := in.gather(p)
 	if why != "" {
 		return a.unknown(why)
 	}
-	free, why := in.swept(Exhaust)
+	return a.conclude(in, id, e)
+}
+
+// judgeSockets judges the families that the filter denies, and the one that it
+// leaves to the capabilities.
+func judgeSockets(in *Input) Result {
+	p := part{topic: "sockets", caps: []string{"NET_RAW"}, filter: true}
+	a := accountPart(in, p)
+	e, why := in.gather(p)
 	if why != "" {
 		return a.unknown(why)
+	}
+	came := map[Twin]outcome{}
+	for _, t := range []Twin{Main, Exhaust, Isolate} {
+		o, why := in.see(t, probe.Auditor, "net.packet")
+		if why != "" {
+			return a.unknown(why)
+		}
+		packet, _ := attempt(o, "socket(AF_PACKET)", "")
+		came[t] = in.outcome(packet.OK, packet.Errno)
+	}
+	// As with caps.exercised, the twin without no-new-privileges decides.
+	here := came[Exhaust]
+	if came[Main] == through {
+		here = through
+	}
+	e.weigh("socket(AF_PACKET)", here, came[Isolate])
+	return a.conclude(in, "kernel.socket-families", e)
+}
+
+// judgePtrace needs another user's process to try it on, which the marker names.
+func judgePtrace(in *Input) Result {
+	const ownChild = "ptrace its own child"
+	p := part{topic: "ptrace", caps: []string{"SYS_PTRACE"}, shownBy: map[string]string{
+		"ptrace another user's process": ownChild, "read another user's process": ownChild,
+	}}
+	a := accountPart(in, p)
+	for _, t := range []Twin{Main, Isolate} {
+		if _, why := in.see(t, probe.User, "marker"); why != "" {
+			return a.unknown(why)
+		}
+	}
+	e, why := in.gather(p)
+	if why != "" {
+		return a.unknown(why)
+	}
+	return a.conclude(in, "kernel.no-ptrace-across", e)
+}
+
+// gather collects the attempts on a part, or says what is missing.
+func (in *Input) gather(p part) (e evidence, why string) {
+	main, why := in.swept(Main)
+	if why != "" {
+		return e, why
+	}
+	free, why := in.swept(Isolate)
+	if why != "" {
+		return e, why
 	}
 	for _, call := range p.calls {
 		e.weigh(call, main[call], free[call])
@@ -182,11 +236,11 @@ func judgePart(in *Input, id string, p part) Result {
 	}{{probe.User, "kernel.free"}, {probe.Auditor, "kernel.caps"}} {
 		m, why := in.see(Main, by.role, by.name)
 		if why != "" {
-			return a.unknown(why)
+			return e, why
 		}
-		f, why := in.see(Exhaust, by.role, by.name)
+		f, why := in.see(Isolate, by.role, by.name)
 		if why != "" {
-			return a.unknown(why)
+			return e, why
 		}
 		for _, t := range pick(m, func(t probe.Attempt) bool { return t.On == p.topic && !t.Control }) {
 			here, there := in.outcome(t.OK, t.Errno), unclear
@@ -201,6 +255,11 @@ func judgePart(in *Input, id string, p part) Result {
 			e.weigh(t.Act, here, there)
 		}
 	}
+	return e, ""
+}
+
+// conclude turns the evidence into a verdict.
+func (a account) conclude(in *Input, id string, e evidence) Result {
 	seen, count := e.text(), len(e.shown)+len(e.plain)
 	lacks := Lacking(in.kernelName(), id)
 	switch {
@@ -209,19 +268,19 @@ func judgePart(in *Input, id string, p part) Result {
 		return a.decide(off, Exercised, seen, "this got through: "+few(e.broken))
 	case len(e.odd) > 0:
 		return a.unknown("neither refused nor possible: " + few(e.odd))
-	case lacks != "" && len(e.shown) == 0 && count+len(e.absent) > 0:
-		return a.result(NotApplicable, NoGrade, seen, lacks)
 	case count+len(e.absent) == 0:
 		return a.unknown("nothing was attempted")
+	case lacks != "" && len(e.shown) == 0:
+		return a.result(NotApplicable, NoGrade, seen, lacks)
 	case count == 0:
 		return a.result(NotApplicable, NoGrade, seen, "this kernel has none of it")
 	case len(e.shown) > 0:
 		a.byActsAlone()
-		return a.decide(on, Exercised, seen, plural(count, "act", "acts")+" refused, "+fmt.Sprint(len(e.shown))+" of them shown to be possible otherwise")
+		return a.decide(on, Exercised, seen, fmt.Sprintf("%s refused, %d of them shown to be possible otherwise", plural(count, "act", "acts"), len(e.shown)))
 	case a.kernelIs != silent:
-		return a.decide(on, Kernel, seen, "refused; the kernel refuses the same without a filter, so that its own account is what shows why")
+		return a.decide(on, Kernel, seen, "refused; the same is refused without a filter, so that the kernel's own account is what shows why")
 	case a.declaredIs != silent:
-		return a.decide(on, Declared, seen, "refused; the kernel refuses the same without a filter, and only the engine says why")
+		return a.decide(on, Declared, seen, "refused; the same is refused without a filter, and only the engine says why")
 	}
 	return a.unknown("refused with a filter and without")
 }
@@ -229,7 +288,7 @@ func judgePart(in *Input, id string, p part) Result {
 // shown is what came of the act that shows another one to be possible.
 func (in *Input) shown(act string) outcome {
 	for role, name := range map[probe.Role]string{probe.User: "kernel.free", probe.Auditor: "kernel.caps"} {
-		o, _ := in.see(Exhaust, role, name)
+		o, _ := in.see(Isolate, role, name)
 		for _, t := range o.Attempts {
 			if t.Act == act && t.OK {
 				return through

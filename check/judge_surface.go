@@ -46,7 +46,7 @@ func judgeSurface(in *Input) Result {
 	if why != "" {
 		return a.unmeasured(why)
 	}
-	free, why := in.swept(Exhaust)
+	free, why := in.swept(Isolate)
 	if why != "" {
 		return a.unmeasured(why)
 	}
@@ -95,6 +95,10 @@ func judgeLSM(in *Input) Result {
 		return a.unmeasured(why)
 	}
 	own, asked := o.Facts["lsm"]
+	grade := Kernel
+	if a.kernelIs == silent {
+		grade = Declared // the host's own word is missing
+	}
 	seen := "its own label: " + onOff(own == "", "none", own)
 	switch {
 	case Lacking(in.kernelName(), "kernel.lsm") != "":
@@ -106,9 +110,9 @@ func judgeLSM(in *Input) Result {
 	case own == "":
 		return a.decide(silent, NoGrade, seen, "the host says that there is a label, and the guest found none")
 	case !confines(own):
-		return a.decide(off, Kernel, seen, "the label confines nothing: "+own)
+		return a.decide(off, grade, seen, "the label confines nothing: "+own)
 	}
-	return a.decide(on, Kernel, seen, "the container runs under "+own)
+	return a.decide(on, grade, seen, "the container runs under "+own)
 }
 
 // confines says whether a label is one that refuses anything: AppArmor's as

@@ -181,7 +181,8 @@ func user() []Mutation {
 	return []Mutation{
 		{
 			ID: "user.root", Title: "the agent runs as root", Apply: func(c *spec.Container) { c.User = "0:0" },
-			// A setuid-root program gives root nothing new, so it is no control.
+			// A setuid-root program gives root nothing new, so it is no control; and
+			// there is no other user whose process could be traced.
 			Blinds: []string{"priv.no-new-privs", "priv.no-suid", "kernel.no-ptrace-across"},
 		},
 		{ID: "user.other-gid", Title: "the agent runs with another gid", Apply: func(c *spec.Container) { c.User = otherGID(c.User) }},

@@ -25,8 +25,6 @@ func Helper(args []string) bool {
 		helperTouch(n)
 	case "forks":
 		helperForks(n)
-	case "calls":
-		helperCalls(n)
 	case "wait": // to be traced, until its input ends
 		io.Copy(io.Discard, os.Stdin)
 	case "abort":

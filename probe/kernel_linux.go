@@ -59,25 +59,40 @@ func kernelCaps(s *session, r *recorder) {
 	}
 	defer os.Remove(t.file)
 	permitted(r.try("mount a tmpfs with an impossible option", "mount", mountBad(t)), "EINVAL")
-	permitted(r.try("open_by_handle_at", "handles", openByHandle(t)), "EINVAL", "ESTALE")
+	permitted(r.try("open_by_handle_at", "handles", openMadeUp(scratch)), "EINVAL", "ESTALE")
 	permitted(r.try("init_module of nothing", "modules", rawCall(unix.SYS_INIT_MODULE, badPtr, 0, badPtr)()), "ENOEXEC", "EFAULT")
 	permitted(r.try("delete_module of none", "modules", rawCall(unix.SYS_DELETE_MODULE, textNone.at(), 0, 0)()), "ENOENT")
 	permitted(r.try("kexec_load with impossible flags", "modules", rawCall4(unix.SYS_KEXEC_LOAD, 0, 0, 0, 0xffffffff)), "EINVAL")
 	permitted(r.try("reboot with a wrong magic number", "modules", rawCall(unix.SYS_REBOOT, 1, 1, 1)()), "EINVAL")
-	err = packetSocket()
-	r.try("socket(AF_PACKET)", "sockets", err)
 	s.traceOther(r, scratch)
 }
 
-// packetSocket opens a packet socket that no packet reaches. Where the kernel
-// has none, asking would load the module.
-func packetSocket() error {
-	if _, err := os.Stat("/proc/self/net/packet"); err != nil {
-		return unix.EAFNOSUPPORT
+// packetSocket opens a packet socket that no packet reaches, which takes
+// CAP_NET_RAW. Where the kernel has none, asking would load the module.
+func packetSocket(s *session, r *recorder) {
+	_, err := os.Stat("/proc/self/net/packet")
+	if err != nil {
+		err = unix.EAFNOSUPPORT
+	} else {
+		var p int
+		if p, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err == nil {
+			unix.Close(p)
+		}
 	}
-	p, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	r.try("socket(AF_PACKET)", "", err)
+}
+
+// openMadeUp opens a handle that names no file. The permission is asked for
+// before the handle is looked at, and also where a file system has none.
+func openMadeUp(dir string) error {
+	d, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(d)
+	f, err := unix.OpenByHandleAt(d, unix.NewFileHandle(1, make([]byte, 8)), unix.O_RDONLY|unix.O_CLOEXEC)
 	if err == nil {
-		unix.Close(p)
+		unix.Close(f)
 	}
 	return err
 }

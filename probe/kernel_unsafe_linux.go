@@ -68,3 +68,50 @@ func cloneCall(flags, nr uintptr, a *[6]uintptr) (pid int, e unix.Errno) {
 		unix.RawSyscall(unix.SYS_EXIT_GROUP, uintptr(e), 0, 0)
 	}
 }
+
+// A result that a sweeping child leaves is an errno plus made, so that a call it
+// did not come back from shows.
+const (
+	notMade = 0
+	made    = 1
+)
+
+// results is shared memory as the results of n calls.
+func results(page []byte, n int) []uint32 {
+	return unsafe.Slice((*uint32)(unsafe.Pointer(&page[0])), len(page)/4)[:n]
+}
+
+// sweepFrom makes the calls from the nth on in a child, and waits for its end.
+func sweepFrom(all []sweptCall, came []uint32, n int) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	child, e := cloneSweep(all, came, n)
+	if e != 0 {
+		return e
+	}
+	for {
+		if _, err := unix.Wait4(child, nil, 0, nil); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// cloneSweep is fork; the child sweeps and exits. Like fork's it shares nothing
+// with Go's runtime.
+//
+//go:norace
+//go:nosplit
+func cloneSweep(all []sweptCall, came []uint32, n int) (pid int, e unix.Errno) {
+	r, _, e := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	if e != 0 || r != 0 {
+		return int(r), e
+	}
+	for ; n < len(all); n++ {
+		c := &all[n]
+		_, _, e := unix.RawSyscall6(c.nr, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5])
+		came[n] = uint32(e) + made
+	}
+	for {
+		unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+	}
+}

@@ -54,6 +54,7 @@ var probes = map[string]func(*session, *recorder){
 	"syscall.sweep":  callSweep,
 	"kernel.free":    kernelFree,
 	"kernel.caps":    kernelCaps,
+	"net.packet":     packetSocket,
 	"exhaust.tmpfs":  exhaustTmpfs,
 	"exhaust.memory": exhaustMemory,
 	"exhaust.cpu":    exhaustCPU,

@@ -42,11 +42,8 @@ func TestFakeIsProven(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range r.Checks {
-		want := "pass"
-		if c.ID == "net.host-unreachable" {
-			want = "not-applicable" // the fake is on another host
-		}
-		if c.Verdict != want {
+		elsewhere := c.ID == "net.host-unreachable" && c.Verdict == "not-applicable" // the fake is on another host
+		if c.Verdict != "pass" && !absent("", c) && !elsewhere {
 			t.Errorf("%s: %s: %s", c.ID, c.Verdict, c.Reason)
 		}
 	}

@@ -55,7 +55,7 @@ func Match(pattern, id string) bool {
 // what takes longest last.
 var order = []string{
 	"marker", "ids", "suid.plant", "tmp.stat", "fs.create", "dev.create", "tmp.write", "tmp.exec", "workspace",
-	"bind", "escalate", "rlimit.nofile", "rlimit.core", "secrets.env", "secrets.files", "secrets.canary", "memfd", "net.interfaces", "net.route", "net.host", "net.dns", "syscall.filter", "syscall.sweep", "kernel.free", "kernel.caps", "proc.masked", "proc.write", "sys.write", "cgroup.write", "dev.list", "dev.make",
+	"bind", "escalate", "rlimit.nofile", "rlimit.core", "secrets.env", "secrets.files", "secrets.canary", "memfd", "net.interfaces", "net.route", "net.host", "net.dns", "syscall.filter", "syscall.sweep", "kernel.free", "kernel.caps", "net.packet", "proc.masked", "proc.write", "sys.write", "cgroup.write", "dev.list", "dev.make",
 	"net.admin", "caps.acts", "dev.open", "namespaces", "mounts", "fs.sweep", "sockets",
 	"exhaust.tmpfs", "exhaust.memory", "exhaust.cpu", "exhaust.pids",
 	"suid.run", "env.python", "env.commands", "env.git",
