@@ -241,10 +241,10 @@ func unrepeated(m report.Mutant) bool {
 	return !slices.ContainsFunc(m.Cells, func(c report.Cell) bool { return c.Actual == string(check.Pass) && c.Actual != c.Expected })
 }
 
-// unsure is the indexes of the mutants to try once more: those whose trouble may
-// be a busy machine's, and those whose attempt was the only one that could have
-// shown a loss.
-func (b *baseline) unsure(chosen []mutate.Mutation, mutants []report.Mutant) []int {
+// unsure is the indexes of the mutants to try once more: those whose attempt was
+// the only one that could have shown a loss, and with trouble those whose trouble
+// may be a busy machine's.
+func (b *baseline) unsure(chosen []mutate.Mutation, mutants []report.Mutant, trouble bool) []int {
 	again := map[string]bool{}
 	for _, w := range b.assess(chosen, mutants).Witnesses {
 		if b.unmoved(w) {
@@ -255,7 +255,7 @@ func (b *baseline) unsure(chosen []mutate.Mutation, mutants []report.Mutant) []i
 	}
 	var all []int
 	for i, m := range mutants {
-		if again[m.ID] || unrepeated(m) {
+		if m.ID != "" && (again[m.ID] || trouble && unrepeated(m)) {
 			all = append(all, i)
 		}
 	}

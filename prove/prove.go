@@ -159,6 +159,10 @@ func (p *prover) baseline(ctx context.Context) (*baseline, error) {
 	return newBaseline(result, seen.in, seen.checks, p.o.Now()), nil
 }
 
+// mostRounds is how often an attempt that is the only one to show a loss is made
+// again where it came to nothing.
+const mostRounds = 3
+
 // mutants tries the chosen ones, at most Parallel at once, and returns what came
 // of each in their order. What a busy machine may have brought about is tried once
 // more at the end, one by one, and the mutant says so. The error names what could not be removed.
@@ -202,9 +206,11 @@ func (p *prover) mutants(ctx context.Context, base *baseline, chosen []mutate.Mu
 		})
 	}
 	group.Wait()
-	if ctx.Err() == nil {
-		for _, i := range base.unsure(chosen, out) {
-			one(i, true)
+	for round := range mostRounds {
+		for _, i := range base.unsure(chosen, out, round == 0) {
+			if ctx.Err() == nil {
+				one(i, true)
+			}
 		}
 	}
 	return out, left
