@@ -67,7 +67,7 @@ func TestRealProof(t *testing.T) {
 	for _, row := range []struct {
 		runtime string
 		least   int
-	}{{"runc", 45}, {"runsc", 35}} {
+	}{{"runc", 60}, {"runsc", 45}} {
 		t.Run(row.runtime, func(t *testing.T) {
 			eng, o := real(t, row.runtime)
 			var kept recording

@@ -6,7 +6,6 @@ import (
 
 	"github.com/tightship-dev/tightship/check"
 	"github.com/tightship-dev/tightship/engine"
-	"github.com/tightship-dev/tightship/mutate"
 	"github.com/tightship-dev/tightship/policy"
 )
 
@@ -62,27 +61,6 @@ func TestRealGVisorIsProven(t *testing.T) {
 		t.Errorf("verdict %s with %d seeds shown", r.Summary.Verdict, len(proven))
 	}
 	nothingLeft(t, eng, r.RunID)
-}
-
-// Every mutation on gVisor. Where the table of what is judged differently there
-// rests on one, all the rows are asked, else those that it is about: a run in a
-// sandbox takes seconds.
-func TestRealGVisorMutations(t *testing.T) {
-	eng, base := gvisor(t)
-	for _, m := range mutate.All() {
-		t.Run(m.ID, func(t *testing.T) {
-			o := base
-			if !slices.ContainsFunc(check.Dialects, func(d check.Accommodation) bool { return d.Mutation == m.ID }) {
-				o.Only = append(mutate.Flips(m.ID), m.Blinds...)
-				for _, e := range mutate.Exceptions {
-					if e.Kernel == check.GVisor && e.Mutation == m.ID && !slices.Contains(o.Only, e.Check) {
-						o.Only = append(o.Only, e.Check)
-					}
-				}
-			}
-			weakened(t, eng, o, check.GVisor, m)
-		})
-	}
 }
 
 // What one real hardened run on gVisor saw is the fixture of what is judged

@@ -26,7 +26,7 @@ func TestRealHostMemoryIsLeftAlone(t *testing.T) {
 	if _, err := unix.InotifyAddWatch(fd, "/dev/shm", unix.IN_CREATE|unix.IN_MOVED_TO); err != nil {
 		t.Fatal(err)
 	}
-	weakened(t, eng, o, "", m)
+	weakened(t, eng, o, m)
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := unix.Read(fd, buf)
