@@ -53,7 +53,7 @@ func containers(image, tightship string, runs int) error {
 				"--user", "1000:100", "--memory", memory, "--memory-swap", memory, "--cpus", "2", "--pids-limit", "100",
 				"--ulimit", "nofile=1024:1024", "--ulimit", "core=0", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
 				"--security-opt", "seccomp="+filepath.Join(dir, "profile.json"), "--network", "none",
-				"--sysctl", "net.ipv4.ip_unprivileged_port_start=1024", "--volume", workspace+":/home/claude-agent/workspace", image).Output()
+				"--cgroupns", "private", "--sysctl", "net.ipv4.ip_unprivileged_port_start=1024", "--volume", workspace+":/home/claude-agent/workspace", image).Output()
 			if err != nil {
 				remove()
 				return fmt.Errorf("docker create: %w", err)

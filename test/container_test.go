@@ -32,12 +32,21 @@ var flags = []struct {
 	{args: []string{"--pids-limit", "100"}, fails: "limits.pids"},
 	{args: []string{"--ulimit", "nofile=1024:1024"}, fails: "limits.nofile"},
 	{args: []string{"--ulimit", "core=0"}, fails: "limits.core"},
-	{args: []string{"--cap-drop", "ALL"}, fails: "caps.none caps.exercised"},
+	{args: []string{"--cap-drop", "ALL"}, fails: "caps.none caps.exercised kernel.socket-families kernel.syscall-surface"},
 	{args: []string{"--security-opt", "no-new-privileges"}, fails: "priv.no-new-privs user.no-escalation"},
 	{args: []string{"--security-opt", "seccomp=PROFILE"}},
-	{args: []string{"--network", "none"}, fails: "net.no-interface"},
+	{args: []string{"--network", "none"}, fails: "net.host-unreachable net.no-dns net.no-interface net.no-route"},
+	{args: []string{"--cgroupns", "private"}, fails: cgroupNamespace()},
 	{args: []string{"--sysctl", "net.ipv4.ip_unprivileged_port_start=1024"}, fails: "user.no-privileged-port"},
 	{args: []string{"--volume", "WORKSPACE:/home/claude-agent/workspace"}, fails: "fs.workspace-writable"},
+}
+
+// cgroupNamespace is what fails without its flag: on cgroup v2 it is the default.
+func cgroupNamespace() string {
+	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
+		return ""
+	}
+	return "ns.cgroup"
 }
 
 // all returns every flag but one, and then what is put in its place.

@@ -85,6 +85,13 @@ for limit in memory swap pids cpus; do
 	judges "daemonless-$limit" 1 "$want" tightship verify --engine oci --runtime runc docker-archive:small.tar --policy $limit.yaml --only 'limits.*'
 done
 
+# The checks can fail here, too: those that rest on what this machine has otherwise.
+timeout 1800 tightship prove small --policy default.yaml --parallel 2 --timeout 20m --quiet -o json="$OUT/prove.json" \
+	--mutation rootfs.writable,tmpfs.exec,caps.SYS_ADMIN,seccomp.unconfined,nnp.off,memory.unlimited,swap.unlimited,pids.unlimited,cpus.unlimited \
+	--mutation ns.pid-host,ns.cgroup-host,systempaths.unconfined,mount.host-cgroup,mount.host-sys,network.bridge >"$OUT/prove.out" 2>&1
+same prove 0 $?
+same prove.summary 15/15/0 "$(jq -r '.results[0].summary | "\(.killed)/\(.mutants)/\(.cross_talk)"' "$OUT/prove.json")"
+
 # A container that runs: as it was made, and after its cgroup was changed from outside.
 tightship seccomp show >profile.json
 docker run -d --name agent --read-only --tmpfs /tmp:rw,noexec,nosuid,nodev,size=2g \
