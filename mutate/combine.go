@@ -2,6 +2,7 @@ package mutate
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/tightship-dev/tightship/check"
 	"github.com/tightship-dev/tightship/spec"
@@ -95,13 +96,18 @@ func single(id string) Mutation {
 	return Mutation{}
 }
 
+var pairs = sync.OnceValue(func() map[string]Pair {
+	all := map[string]Pair{}
+	for _, p := range Pairs {
+		all[p.ID()] = p
+	}
+	return all
+})
+
 // pair finds a combination.
 func pair(id string) (Pair, bool) {
-	i := slices.IndexFunc(Pairs, func(p Pair) bool { return p.ID() == id })
-	if i < 0 {
-		return Pair{}, false
-	}
-	return Pairs[i], true
+	p, ok := pairs()[id]
+	return p, ok
 }
 
 // expected is what a check must come to under both: a failure of either, else

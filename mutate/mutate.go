@@ -55,6 +55,16 @@ type Mutation struct {
 var (
 	catalogue = sync.OnceValue(check.Catalogue)
 	alone     = sync.OnceValue(singles)
+
+	everything = sync.OnceValue(func() []Mutation {
+		all := slices.Concat(alone(), combinations())
+		for i := range all {
+			if all[i].Apply == nil {
+				all[i].Apply = func(*spec.Container) {}
+			}
+		}
+		return all
+	})
 )
 
 // Flips returns the IDs of the checks that must fail under a mutation.
@@ -79,16 +89,8 @@ func ByID(id string) (Mutation, bool) {
 	return Mutation{}, false
 }
 
-// All returns every mutation.
-func All() []Mutation {
-	all := slices.Concat(singles(), combinations())
-	for i := range all {
-		if all[i].Apply == nil {
-			all[i].Apply = func(*spec.Container) {}
-		}
-	}
-	return all
-}
+// All returns every mutation. The slice is the caller's.
+func All() []Mutation { return slices.Clone(everything()) }
 
 // singles is every mutation but the combinations.
 func singles() []Mutation {
