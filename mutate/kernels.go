@@ -29,9 +29,9 @@ var Exceptions = []Exception{
 	{check.GVisor, "caps.NET_BIND_SERVICE", "caps.exercised", check.Pass, noPorts},
 	{check.GVisor, "caps.NET_RAW", "caps.exercised", check.Pass, noRaw},
 	{check.GVisor, "caps.NET_RAW", "kernel.socket-families", check.Pass, noRaw},
-	{check.GVisor, "caps.SYS_CHROOT", "kernel.syscall-surface", check.Pass, asksFirst},
-	{check.GVisor, "caps.DAC_READ_SEARCH", "kernel.syscall-surface", check.Pass, asksFirst},
-	{check.GVisor, "caps.SYS_BOOT", "caps.exercised", check.Pass, "gVisor answers reboot the same with the capability and without"},
+	{check.GVisor, "caps.SYS_CHROOT", "kernel.syscall-surface", check.Pass, "gVisor's chroot asks for the capability before it looks at its argument"},
+	{check.GVisor, "caps.DAC_READ_SEARCH", "kernel.syscall-surface", check.Pass, "gVisor opens no file by its handle"},
+	{check.GVisor, "caps.SYS_BOOT", "caps.exercised", check.Pass, "gVisor has no reboot, with the capability or without"},
 	{check.GVisor, "ns.ipc-host", "fs.nothing-else-writable", check.Fail, hostShm},
 	{check.GVisor, "ns.ipc-host", "mounts.no-host-path", check.Fail, hostShm},
 	{check.GVisor, "privileged", "fs.nothing-else-writable", check.Fail, "privileged, /sys is writable, and gVisor puts a tmpfs for everybody at /sys/fs/cgroup"},
@@ -49,7 +49,6 @@ const (
 	hostShm    = "runsc shows the host's /dev/shm as a directory of the host's, no memory of its own"
 	rootTraces = "there the attempt is refused to root as well, on root's own other process"
 	noRaw      = "runsc takes CAP_NET_RAW away again unless it runs with --net-raw"
-	asksFirst  = "behind the filter gVisor refuses the call too, without the capability in effect, before it looks at the arguments"
 	noPorts    = "gVisor has no privileged ports, with the capability and the sysctl or without"
 )
 
