@@ -200,10 +200,7 @@ func judgeSockets(in *Input) Result {
 
 // judgePtrace needs another user's process to try it on, which the marker names.
 func judgePtrace(in *Input) Result {
-	const ownChild = "ptrace its own child"
-	p := part{topic: "ptrace", caps: []string{"SYS_PTRACE"}, shownBy: map[string]string{
-		"ptrace another user's process": ownChild, "read another user's process": ownChild,
-	}}
+	p := part{topic: "ptrace", caps: []string{"SYS_PTRACE"}, shownBy: map[string]string{"read another user's process": "read its own child's memory"}}
 	a := accountPart(in, p)
 	for _, t := range []Twin{Main, Isolate} {
 		if _, why := in.see(t, probe.User, "marker"); why != "" {
