@@ -196,6 +196,8 @@ func TestGVisorJudges(t *testing.T) {
 		{"limits.memory", "another limit in the kernel", on(main, func(s *check.TwinState) { s.Kernel.Cgroup.Memory = -1 }), fail, "kernel does not"},
 		{"limits.swap", "swap in the kernel", on(main, func(s *check.TwinState) { s.Kernel.Cgroup.Swap = -1 }), fail, "kernel does not"},
 		{"kernel.syscall-filter", "the profile is ignored", outcome(main, U, "syscall.filter", "keyctl", "", ""), fail, "keyctl"},
+		{"kernel.no-ptrace-across", "nobody to try it on", outcome(isolate, R, "kernel.caps", "read another user's process", "ptrace", "ESRCH"), open, "neither"},
+		{"kernel.no-ptrace-across", "not there", outcome(isolate, R, "kernel.caps", "read another user's process", "ptrace", "ENOTSUP"), check.NotApplicable, "none of it"},
 		{"user.non-root", "the sandbox's own uids", on(main, func(s *check.TwinState) { s.Kernel.UIDs = [4]int64{} }), check.Pass, ""},
 	}
 	for _, row := range rows {

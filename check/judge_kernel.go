@@ -248,6 +248,9 @@ func (in *Input) gather(p part) (e evidence, why string) {
 				// The filter and no-new-privileges refuse what the capability alone should:
 				// in the twin without both only the capability decides.
 				here, there = there, in.shown(p.shownBy[t.Act])
+				if here == none {
+					there = none // what is not there was not refused
+				}
 			}
 			e.weigh(t.Act, here, there)
 		}

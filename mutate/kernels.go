@@ -27,13 +27,18 @@ var Exceptions = []Exception{
 	{check.GVisor, "nnp.off-capability", "priv.no-suid", check.Fail, "a file capability stands in for setuid there"},
 	{check.GVisor, "nnp.off-capability", "caps.exercised", check.Pass, noPorts},
 	{check.GVisor, "caps.NET_BIND_SERVICE", "caps.exercised", check.Pass, noPorts},
-	{check.GVisor, "caps.NET_RAW", "caps.exercised", check.Pass, "runsc takes CAP_NET_RAW away again unless it runs with --net-raw"},
+	{check.GVisor, "caps.NET_RAW", "caps.exercised", check.Pass, noRaw},
+	{check.GVisor, "caps.NET_RAW", "kernel.socket-families", check.Pass, noRaw},
+	{check.GVisor, "caps.SYS_CHROOT", "kernel.syscall-surface", check.Pass, "gVisor's chroot asks for the capability before it looks at its argument"},
+	{check.GVisor, "caps.DAC_READ_SEARCH", "kernel.syscall-surface", check.Pass, "gVisor opens no file by its handle"},
+	{check.GVisor, "caps.SYS_BOOT", "caps.exercised", check.Pass, "gVisor has no reboot, with the capability or without"},
 	{check.GVisor, "sysctl.all-ports-privileged", "user.unprivileged-port", check.Pass, noPorts},
 	{check.GVisor, "sysctl.all-ports-privileged", "user.no-privileged-port", check.Fail, noPorts},
 }
 
 const (
 	emptyTmp = "gVisor gives an image whose /tmp is empty a tmpfs there of its own"
+	noRaw    = "runsc takes CAP_NET_RAW away again unless it runs with --net-raw"
 	noPorts  = "gVisor has no privileged ports, with the capability and the sysctl or without"
 )
 

@@ -117,7 +117,7 @@ func (s *session) readOther(r *recorder, scratch string) {
 	permitted(r.control("read its own child's memory", "ptrace", err), "EFAULT")
 	t := &capPlace{other: filepath.Join(scratch, ".tightship-marker", "file")}
 	if !t.foreign() {
-		r.try("read another user's process", "ptrace", unix.ENOTSUP).Note = "no other user to try it on"
+		r.try("read another user's process", "ptrace", unix.ESRCH).Note = "no other user to try it on"
 		return
 	}
 	permitted(r.try("read another user's process", "ptrace", readRemote(t.pid)), "EFAULT")
