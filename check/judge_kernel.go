@@ -200,10 +200,7 @@ func judgeSockets(in *Input) Result {
 
 // judgePtrace needs another user's process to try it on, which the marker names.
 func judgePtrace(in *Input) Result {
-	const ownChild = "ptrace its own child"
-	p := part{topic: "ptrace", caps: []string{"SYS_PTRACE"}, shownBy: map[string]string{
-		"ptrace another user's process": ownChild, "read another user's process": ownChild,
-	}}
+	p := part{topic: "ptrace", caps: []string{"SYS_PTRACE"}, shownBy: map[string]string{"read another user's process": "read its own child's memory"}}
 	a := accountPart(in, p)
 	for _, t := range []Twin{Main, Isolate} {
 		if _, why := in.see(t, probe.User, "marker"); why != "" {
@@ -251,6 +248,9 @@ func (in *Input) gather(p part) (e evidence, why string) {
 				// The filter and no-new-privileges refuse what the capability alone should:
 				// in the twin without both only the capability decides.
 				here, there = there, in.shown(p.shownBy[t.Act])
+				if here == none {
+					there = none // what is not there was not refused
+				}
 			}
 			e.weigh(t.Act, here, there)
 		}

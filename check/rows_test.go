@@ -583,8 +583,8 @@ func TestJudges(t *testing.T) {
 			in.Twins[isolate].Seen[U]["syscall.sweep"] = in.Twins[main].Seen[U]["syscall.sweep"]
 		}, open, "no call was both"},
 		{"kernel.syscall-surface", "the sweeps differ", swept(isolate, "bpf", ""), open, "control"},
-		{"kernel.no-ptrace-across", "it attaches", outcome(isolate, R, "kernel.caps", "ptrace another user's process", "ptrace", ""), fail, "ptrace"},
-		{"kernel.no-ptrace-across", "nobody to try it on", outcome(isolate, R, "kernel.caps", "ptrace another user's process", "ptrace", "ENOTSUP"), open, "neither"},
+		{"kernel.no-ptrace-across", "it attaches", outcome(isolate, R, "kernel.caps", "read another user's process", "ptrace", ""), fail, "read another"},
+		{"kernel.no-ptrace-across", "nobody to try it on", outcome(isolate, R, "kernel.caps", "read another user's process", "ptrace", "ESRCH"), open, "neither"},
 		{"kernel.no-ptrace-across", "its own child cannot be traced either", controls(isolate, R, "kernel.caps", "EPERM"), pass, "own account"},
 		{"kernel.lsm", "confined", label("docker-default (enforce)"), pass, "docker-default"},
 		{"kernel.lsm", "by SELinux", label("system_u:system_r:container_t:s0:c1,c2"), pass, "container_t"},

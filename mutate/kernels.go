@@ -39,15 +39,12 @@ var Exceptions = []Exception{
 	{check.GVisor, "sysctl.all-ports-privileged", "user.no-privileged-port", check.Fail, noPorts},
 	{check.GVisor, "user.root", "fs.tmp-nosuid", check.Inconclusive, rootHasAll},
 	{check.GVisor, "image.root-user", "fs.tmp-nosuid", check.Inconclusive, rootHasAll},
-	{check.GVisor, "user.root", "kernel.no-ptrace-across", check.Pass, rootTraces},
-	{check.GVisor, "image.root-user", "kernel.no-ptrace-across", check.Pass, rootTraces},
 }
 
 const (
 	rootHasAll = "a file capability, which stands in for setuid there, gives root nothing that it lacks"
 	emptyTmp   = "gVisor gives an image whose /tmp is empty a tmpfs there of its own"
 	hostShm    = "runsc shows the host's /dev/shm as a directory of the host's, no memory of its own"
-	rootTraces = "there the attempt is refused to root as well, on root's own other process"
 	noRaw      = "runsc takes CAP_NET_RAW away again unless it runs with --net-raw"
 	noPorts    = "gVisor has no privileged ports, with the capability and the sysctl or without"
 )

@@ -25,7 +25,7 @@ func Helper(args []string) bool {
 		helperTouch(n)
 	case "forks":
 		helperForks(n)
-	case "wait": // to be traced, until its input ends
+	case "wait": // to be read, until its input ends
 		io.Copy(io.Discard, os.Stdin)
 	case "abort":
 		sigDefault(unix.SIGABRT)
