@@ -411,7 +411,10 @@ func TestReadOnlyByName(t *testing.T) {
 	if err := os.Remove(gone); err != nil {
 		t.Fatal(err)
 	}
-	verifyContainer(t, 0, "--container", vanished)
+	d := verifyContainer(t, 1, "--container", vanished)
+	if got := d.having("fail"); !slices.Equal(got, []string{"mounts.no-host-path"}) {
+		t.Errorf("%v%s", got, d.reasons(got...))
+	}
 	if _, err := os.Stat(gone); err == nil {
 		t.Errorf("%s was made anew", gone)
 	}
@@ -422,8 +425,8 @@ func TestReadOnlyByName(t *testing.T) {
 	if minor, _ := strconv.Atoi(strings.TrimPrefix(version, "1.")); minor >= 44 {
 		t.Skip("SKIPPED: this engine's read-only is read-only all the way down")
 	}
-	d := verifyContainer(t, 1, "--container", create(t, agent, allBut(t, -1, "--volume", dir+":/deep:ro")...))
-	if got := d.having("fail"); !slices.Equal(got, []string{"fs.nothing-else-writable"}) {
+	d = verifyContainer(t, 1, "--container", create(t, agent, allBut(t, -1, "--volume", dir+":/deep:ro")...))
+	if got := d.having("fail"); !slices.Equal(got, []string{"fs.nothing-else-writable", "mounts.no-host-path"}) {
 		t.Errorf("%v%s", got, d.reasons(got...))
 	}
 }
