@@ -380,7 +380,7 @@ func TestConnected(t *testing.T) {
 		}
 	}
 	d := verifyContainer(t, 1, "--container", id)
-	if got := d.having("fail"); !slices.Equal(got, []string{"net.no-interface"}) {
+	if got := d.having("fail"); !slices.Equal(got, []string{"net.host-unreachable", "net.no-dns", "net.no-interface", "net.no-route"}) {
 		t.Errorf("%v%s", got, d.reasons(got...))
 	}
 }
