@@ -21,6 +21,8 @@ func Catalogue() []*Check {
 	} {
 		all = append(all, section...)
 	}
+	// Some of these lists have rows of two sections.
+	slices.SortStableFunc(all, func(a, b *Check) int { return slices.Index(Sections, a.Section) - slices.Index(Sections, b.Section) })
 	return all
 }
 
