@@ -213,3 +213,43 @@ func (s *sink[R]) write(r R) error {
 	}
 	return err
 }
+
+// deliverFiles writes a result to its files. Where one cannot be written, or
+// standard output could not, the result is shown on standard error unless it was
+// already: the run that made it may have been a long one. Ended is the hint that
+// goes with the error.
+func deliverFiles[R any](a *app, out outputsOf[R], r R, what, ended string, text func(io.Writer, R, report.TextOptions) error) error {
+	lost := false
+	for _, s := range out.files {
+		if err := s.write(r); err != nil {
+			lost = true
+			a.ui.error(withHint(fmt.Errorf("cannot write %s: %w", s.name, cause(err)), "%s", ended))
+		}
+	}
+	shown := out.stdout == "text" && a.ui.out.err == nil
+	if (lost || a.ui.out.err != nil) && !shown {
+		a.ui.note("the %s, so that it is not lost:", what)
+		if err := text(a.ui.err, r, report.TextOptions{Verbose: true}); err != nil {
+			return fmt.Errorf("cannot write the %s to standard error either: %w", what, cause(err))
+		}
+	}
+	if lost {
+		return verdict(exitError)
+	}
+	return nil
+}
+
+// worst is the exit code that several outcomes come to, nil where all are proven.
+func worst(outcomes []string) error {
+	code := error(nil)
+	for _, o := range outcomes {
+		switch o {
+		case "proven":
+		case "failed":
+			return verdict(exitFailed)
+		default:
+			code = verdict(exitInconclusive)
+		}
+	}
+	return code
+}

@@ -14,8 +14,7 @@ import (
 	"github.com/tightship-dev/tightship/report"
 )
 
-// deliverProof writes the proof everywhere it should go. One that cannot be
-// written somewhere is shown: the run that made it was a long one.
+// deliverProof shows the proof and writes it everywhere it should go.
 func (a *app) deliverProof(out outputsOf[report.Proof], f proveFlags, p report.Proof) error {
 	o := report.TextOptions{Width: a.ui.textWidth(), Color: a.ui.color, Verbose: f.verbose, Quiet: f.quiet}
 	if out.stdout == "text" {
@@ -27,39 +26,19 @@ func (a *app) deliverProof(out outputsOf[report.Proof], f proveFlags, p report.P
 			a.ui.note("%s", report.ProofHeadline(r))
 		}
 	}
-	lost := false
-	for _, s := range out.files {
-		if err := s.write(p); err != nil {
-			lost = true
-			a.ui.error(withHint(fmt.Errorf("cannot write %s: %w", s.name, cause(err)), "the proof itself ended; standard output or error has it"))
-		}
-	}
-	shown := out.stdout == "text" && a.ui.out.err == nil
-	if (lost || a.ui.out.err != nil) && !shown {
-		a.ui.note("the proof, so that it is not lost:")
-		if err := report.ProofText(a.ui.err, p, report.TextOptions{Verbose: true}); err != nil {
-			return fmt.Errorf("cannot write the proof to standard error either: %w", cause(err))
-		}
-	}
-	if lost {
-		return verdict(exitError)
+	if err := deliverFiles(a, out, p, "proof", "the proof itself ended; standard output or error has it", report.ProofText); err != nil {
+		return err
 	}
 	return exitForProof(p)
 }
 
-// exitForProof is the verdict on all runtimes together: the worst of them.
+// exitForProof is the verdict on all runtimes together.
 func exitForProof(p report.Proof) error {
-	worst := error(nil)
+	var outcomes []string
 	for _, r := range p.Results {
-		switch report.ProofOutcome(r.Summary) {
-		case "proven":
-		case "failed":
-			return verdict(exitFailed)
-		default:
-			worst = verdict(exitInconclusive)
-		}
+		outcomes = append(outcomes, report.ProofOutcome(r.Summary))
 	}
-	return worst
+	return worst(outcomes)
 }
 
 // listed is a mutation as JSON.

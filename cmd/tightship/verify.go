@@ -221,41 +221,21 @@ func (a *app) verifyInto(ctx context.Context, out outputs, f verifyFlags, p *pol
 	return err
 }
 
-// deliver writes the report everywhere it should go. A report that cannot be
-// written somewhere is shown: the run that made it may have been a long one.
+// deliver shows the report and writes it everywhere it should go.
 func (a *app) deliver(out outputs, show func(report.Report), r report.Report) error {
 	show(r)
-	lost := false
-	for _, s := range out.files {
-		if err := s.write(r); err != nil {
-			lost = true
-			a.ui.error(withHint(fmt.Errorf("cannot write %s: %w", s.name, cause(err)), "the verification itself ended; its verdict is: %s", report.Total(r, max(len(r.Results), 1))))
-		}
-	}
-	shown := out.stdout == "text" && a.ui.out.err == nil
-	if (lost || a.ui.out.err != nil) && !shown {
-		a.ui.note("the report, so that it is not lost:")
-		if err := report.Text(a.ui.err, r, report.TextOptions{Verbose: true}); err != nil {
-			return fmt.Errorf("cannot write the report to standard error either: %w", cause(err))
-		}
-	}
-	if lost {
-		return verdict(exitError)
+	ended := "the verification itself ended; its verdict is: " + report.Total(r, max(len(r.Results), 1))
+	if err := deliverFiles(a, out, r, "report", ended, report.Text); err != nil {
+		return err
 	}
 	return exitFor(r)
 }
 
-// exitFor is the verdict on all results together: the worst of them.
+// exitFor is the verdict on all results together.
 func exitFor(r report.Report) error {
-	worst := error(nil)
+	var outcomes []string
 	for _, result := range r.Results {
-		switch report.Outcome(result.Summary) {
-		case "proven":
-		case "failed":
-			return verdict(exitFailed)
-		default:
-			worst = verdict(exitInconclusive)
-		}
+		outcomes = append(outcomes, report.Outcome(result.Summary))
 	}
-	return worst
+	return worst(outcomes)
 }
