@@ -69,6 +69,10 @@ func (in *Input) outcome(ok bool, errno string) outcome {
 	return unclear
 }
 
+// sweptCalls is about how many calls a sweep makes. A dozen judges read it, and prove
+// asks them thousands of times.
+const sweptCalls = 512
+
 // swept reads what the sweep says of each call: every errno that is no refusal
 // shows that the call was reached.
 func (in *Input) swept(t Twin) (map[string]outcome, string) {
@@ -76,12 +80,14 @@ func (in *Input) swept(t Twin) (map[string]outcome, string) {
 	if why != "" {
 		return nil, why
 	}
-	came := map[string]outcome{}
+	came := make(map[string]outcome, sweptCalls)
 	for errno, names := range o.Facts {
+		what := in.outcome(errno == probe.Reached, errno)
+		if what == unclear {
+			what = through
+		}
 		for name := range strings.FieldsSeq(names) {
-			if came[name] = in.outcome(errno == probe.Reached, errno); came[name] == unclear {
-				came[name] = through
-			}
+			came[name] = what
 		}
 	}
 	return came, ""

@@ -2,10 +2,12 @@ package prove
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/tightship-dev/tightship/check"
 	"github.com/tightship-dev/tightship/mutate"
@@ -128,12 +130,50 @@ var unweakened = map[string]map[string]string{
 // unnoticed are the probes whose silence changes no verdict.
 var unnoticed = map[string][]string{"": {"memfd"}, check.GVisor: {"dev.open"}}
 
+// remembered is the checks with judges that are asked once about each recorded
+// input. A judge is a pure function, and the guard judges the same evidence again
+// for every judge that it breaks. That of the whole is left out: it asks for the
+// others' verdicts, which are not the same each time.
+func (r *recording) remembered(checks []*check.Check) []*check.Check {
+	type question struct {
+		id string
+		on unsafe.Pointer // the map of twins, which copies of an input share
+	}
+	recorded := map[unsafe.Pointer]bool{}
+	for _, e := range append(r.mutants, r.base) {
+		if e.in != nil {
+			recorded[reflect.ValueOf(e.in.Twins).UnsafePointer()] = true
+		}
+	}
+	said := map[question]check.Result{}
+	var out []*check.Check
+	for _, c := range checks {
+		asking := *c
+		if c.ID != stack {
+			asking.Judge = func(in *check.Input) check.Result {
+				q := question{c.ID, reflect.ValueOf(in.Twins).UnsafePointer()}
+				if !recorded[q.on] {
+					return c.Judge(in)
+				}
+				res, ok := said[q]
+				if !ok {
+					res = c.Judge(in)
+					said[q] = res
+				}
+				return res
+			}
+		}
+		out = append(out, &asking)
+	}
+	return out
+}
+
 // guard spoils one part of the verifier at a time, and demands that the proof
 // judged from the same evidence comes out not proven and names a check that rests
 // on that part.
 func guard(t *testing.T, r *recording) {
 	t.Helper()
-	checks := r.base.checks
+	checks := r.remembered(r.base.checks)
 	before := names(r.proof(checks)) // nothing, on a machine that has time
 	held := verdicts(r.base.in, checks)
 	kernel := newBaseline(report.Result{}, r.base.in, checks, time.Now()).kernel

@@ -40,14 +40,16 @@ func selected(all []*check.Check, only, skip []string) ([]*check.Check, error) {
 	return kept, nil
 }
 
+// brackets makes those of a template stand for themselves.
+var brackets = strings.NewReplacer("[", `\[`, "]", `\]`)
+
 // Match says whether a pattern means a check's ID: equal, a glob (fs.*), or a
 // template, whose brackets are no character class here.
 func Match(pattern, id string) bool {
 	if pattern == id {
 		return true
 	}
-	escaped := strings.NewReplacer("[", `\[`, "]", `\]`).Replace(pattern)
-	ok, err := path.Match(escaped, id)
+	ok, err := path.Match(brackets.Replace(pattern), id)
 	return err == nil && ok
 }
 
