@@ -701,10 +701,10 @@ func TestScale(t *testing.T) {
 		"nothing wanted":     {check.ScaleMemory(0, 2<<30, false), 64 << 20},
 		"tmpfs":              {check.ScaleTmpfs(2<<30, 2<<30), 2 << 20},
 		"tmpfs unbounded":    {check.ScaleTmpfs(2<<30, 0), 0},
-		"cpu below cores":    {check.ScaleCPU(2000, 2000, 2, false), 500},
+		"cpu below cores":    {check.ScaleCPU(2000, 2000, 2, false), 250},
 		"cpu of a big host":  {check.ScaleCPU(2000, 2000, 64, false), 2000},
 		"cpu at full scale":  {check.ScaleCPU(500, 500, 2, true), 500},
-		"cpu of all cores":   {check.ScaleCPU(2000, 2000, 2, true), 500},
+		"cpu of all cores":   {check.ScaleCPU(2000, 2000, 2, true), 250},
 		"cpu unlimited":      {check.ScaleCPU(2000, 0, 2, false), 0},
 	} {
 		if row.got != row.want {
@@ -713,7 +713,7 @@ func TestScale(t *testing.T) {
 	}
 	// An attempt reaches past the wanted limit even where the declared is lost.
 	r := check.ReachFor(2<<30, 2000, 100, 1024, 2, false)
-	if r.Memory <= 64<<20 || r.PIDs != 164 || r.NoFile != 1088 || r.MilliCPU <= 500 || r.TmpfsFill <= 2<<20 {
+	if r.Memory <= 64<<20 || r.PIDs != 164 || r.NoFile != 1088 || r.MilliCPU <= 250 || r.TmpfsFill <= 2<<20 {
 		t.Errorf("the attempts do not reach past the limits: %+v", r)
 	}
 	if big := check.ReachFor(2<<30, 2000, 30000, 1024, 128, false); big.PIDs > 300 || big.Threads > 16 || int64(big.Threads)*1000 <= big.MilliCPU {

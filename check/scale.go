@@ -48,12 +48,12 @@ func ScaleTmpfs(wanted, declared int64) int64 {
 	return scale(orElse(wanted, fallbackTmpfs), declared, scaledTmpfs, false)
 }
 
-// ScaleCPU scales a declared quota, in thousandths of a CPU, to at most a
-// quarter of the host's cores, so that the burning threads can exceed it even
+// ScaleCPU scales a declared quota, in thousandths of a CPU, to at most an
+// eighth of the host's cores, so that the burning threads can exceed it even
 // on a busy host. At full scale it keeps one that the cores can exceed at all.
 func ScaleCPU(wanted, declared int64, ncpu int, full bool) int64 {
 	cores := int64(ncpu) * 1000
-	return scale(orElse(wanted, fallbackCPU), declared, max(cores/4, 100), full && orElse(wanted, fallbackCPU) < cores)
+	return scale(orElse(wanted, fallbackCPU), declared, max(cores/8, 100), full && orElse(wanted, fallbackCPU) < cores)
 }
 
 // scale divides declared by the factor that brings wanted down to target.

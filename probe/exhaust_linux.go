@@ -101,7 +101,7 @@ func helperTouch(size int) {
 // busy host it can take many of them until the threads get their share.
 const (
 	burnLeast = 350 * time.Millisecond // of a burning that nothing throttles
-	burnMost  = 10 * time.Second
+	burnMost  = 20 * time.Second
 	burnBlind = 500 * time.Millisecond // where no counter shows that it worked
 	burnOnce  = 200 * time.Millisecond // where the host sees a counter, and asks for more
 )

@@ -160,7 +160,7 @@ func (r *run) poll(ctx context.Context, state *check.TwinState) (stop func() *ke
 }
 
 // burnTime bounds how often burning is repeated in a sandbox.
-const burnTime = 10 * time.Second
+const burnTime = 20 * time.Second
 
 // burn repeats the burning until the host's counter says that it was throttled.
 // A sandbox does not see the counter, and takes for its own time what a busy

@@ -307,7 +307,7 @@ func TestTwinSettings(t *testing.T) {
 		t.Errorf("the isolating twin: %+v", iso)
 	}
 	ex := r.settings(check.Exhaust)
-	if ex.Memory != 64<<20 || ex.PIDs != 100 || iso.MilliCPU != 500 || ex.MilliCPU != 2000 || ex.Tmpfs["/tmp"].Size != 2<<20 || len(ex.CapAdd) > 0 {
+	if ex.Memory != 64<<20 || ex.PIDs != 100 || iso.MilliCPU != 250 || ex.MilliCPU != 2000 || ex.Tmpfs["/tmp"].Size != 2<<20 || len(ex.CapAdd) > 0 {
 		t.Errorf("the disposable twin: %+v", ex)
 	}
 	for i, c := range []spec.Container{main, ex, iso} {
