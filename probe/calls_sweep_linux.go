@@ -19,13 +19,6 @@ func SweptCalls() (swept []string, not map[string]string) {
 	return swept, notSwept
 }
 
-// Killed is what a call came to that ended whoever made it, as filters can ask
-// for. Reached is what one came to that succeeded.
-const (
-	Killed  = "killed"
-	Reached = "success"
-)
-
 // callSweep makes every system call once, in a child, and records the calls by
 // what came of them: the facts' keys are errnos. A filter that kills ends the
 // child; another one goes on behind the call that was its end. The child is a

@@ -33,6 +33,14 @@ type Plan struct {
 	Exit *int `json:"exit,omitempty"`
 }
 
+// What the sweep says of a call besides an errno: Killed is what one came to that
+// ended whoever made it, as filters can ask for, and Reached is what one came to
+// that succeeded.
+const (
+	Killed  = "killed"
+	Reached = "success"
+)
+
 // Exit codes of a guest process that was not told one.
 const (
 	ExitAbandoned = 97 // standard input ended
