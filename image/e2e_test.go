@@ -61,7 +61,7 @@ func TestE2EWorksHardened(t *testing.T) {
 		{"stat -c %u:%g . ..", `^1000:100\n1000:100$`},
 		{"git config --system user.name && git config --system user.email", `.+\n.+@.+`},
 		// With nobody to ask, a question must fail at once, not wait.
-		{`printf 'protocol=https\nhost=h\n' | timeout 5 git credential fill; echo $?`, `128$`},
+		{`printf 'protocol=https\nhost=h\n' | timeout 5 git credential fill 2>&1; echo $?`, `128$`},
 		// A repository in the workspace belongs to somebody else.
 		{"git init -q /tmp/r && cd /tmp/r && git commit -q --allow-empty -m x && git log --format=%an", `.+`},
 	} {
