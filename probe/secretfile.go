@@ -149,6 +149,8 @@ func InspectFile(key []byte, name string, known bool, kind, content string) []Fi
 		}
 	case envFile(base):
 		all = InspectEnvFile(key, content)
+	case base == "nsswitch.conf":
+		all = InspectContent(key, content) // what it has under passwd are names of databases
 	case known, base == "config" && path.Base(path.Dir(name)) == ".git":
 		all = InspectKeyed(key, content)
 	default:

@@ -30,6 +30,8 @@ func TestInspectFile(t *testing.T) {
 		{"a JWT where anything may be", "/app/doc.md", jwt, false, "", ""},
 		{"a JWT in a known place", "/h/.x", jwt, true, "", "JSON Web Token"},
 		{"a URL in a text", "/etc/doc", "https://user:password@example.org/", false, "", ""},
+		{"nsswitch.conf, mounted", "/etc/nsswitch.conf", "passwd:         files systemd\nshadow:         files\n", true, "", ""},
+		{"the same lines elsewhere", "/etc/x.conf", "passwd:         files systemd\n", true, "", "under the key passwd"},
 		{"netrc", "/h/.netrc", "machine a login b password hunter2\n", true, "", "under the key password"},
 		{"npmrc", "/h/.npmrc", "//registry.npmjs.org/:_auth" + "Token=not-a-token\n", true, "", "under the key _authToken"},
 		{"npmrc that asks the environment", "/h/.npmrc", "//registry.npmjs.org/:_auth" + "Token=${NPM_TOKEN}\nsave-exact=true\n", true, "", ""},
