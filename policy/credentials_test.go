@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -187,4 +188,76 @@ func TestDecodeCredentialTakes(t *testing.T) {
 // two is a file with two credentials that listen at /a and at another place.
 func two(name, listen, first, second string) string {
 	return credentialFile(first) + strings.TrimPrefix(credentialFile("name: "+name, "route: {listen: "+listen+", upstream: 'https://b.example'}", second), "credentials:\n")
+}
+
+func TestHostPath(t *testing.T) {
+	home, here := t.TempDir(), t.TempDir()
+	t.Setenv("HOME", home)
+	p := &Policy{Source: filepath.Join(here, "sub", "tightship.yaml")}
+	for name, want := range map[string]string{
+		"a":             filepath.Join(here, "sub", "a"),
+		"../a":          filepath.Join(here, "a"),
+		"/a/../b":       "/b",
+		"~/.ssh/id":     filepath.Join(home, ".ssh", "id"),
+		"~/../x":        filepath.Join(filepath.Dir(home), "x"),
+		"./~/a":         filepath.Join(here, "sub", "~", "a"),
+		"~a":            filepath.Join(here, "sub", "~a"), // which the decoder refuses
+		"certs/~/a.pem": filepath.Join(here, "sub", "certs", "~", "a.pem"),
+	} {
+		if got, err := p.HostPath(name); err != nil || got != want {
+			t.Errorf("%s is %s, %v, want %s", name, got, err, want)
+		}
+	}
+	t.Setenv("HOME", "")
+	if got, err := p.HostPath("~/a"); err == nil {
+		t.Errorf("without a home ~/a is %s", got)
+	}
+	if _, err := p.HostPath("a"); err != nil {
+		t.Errorf("without a home: %v", err)
+	}
+}
+
+func TestRateString(t *testing.T) {
+	for _, row := range []struct {
+		rate Rate
+		want string
+	}{
+		{Rate{}, "unlimited"},
+		{Rate{Requests: 10, Per: time.Second}, "10/s"},
+		{Rate{Requests: 100, Per: time.Minute}, "100/min"},
+		{Rate{Requests: 1000, Per: time.Hour}, "1000/h"},
+		{Rate{Per: time.Hour}, "unlimited"},
+	} {
+		if got := row.rate.String(); got != row.want {
+			t.Errorf("%+v is %s, want %s", row.rate, got, row.want)
+		}
+	}
+}
+
+// What is started from is one's own: no credential shares a list or a map with
+// the next.
+func TestDecodeCredentialsShareNothing(t *testing.T) {
+	p := decode(t, two("b", "/b", "allow: []", "allow: []"))
+	p.Credentials[0].Sets["A"] = "b"
+	if len(p.Credentials[1].Sets) > 0 {
+		t.Error("two credentials have one map")
+	}
+}
+
+// Credentials are the broker's business: nothing of them reaches a container,
+// and so nothing of what is verified changes.
+func TestCredentialsStayOutOfTheContainer(t *testing.T) {
+	p := decode(t, manyCredentials)
+	with, err := p.Container()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Credentials = nil
+	without, err := p.Container()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(without, with); diff != "" {
+		t.Errorf("-without +with:\n%s", diff)
+	}
 }
