@@ -247,7 +247,7 @@ func judgeCPU(in *Input) Result {
 	// Within one period of 100 ms the threads may use the whole quota at once, so
 	// a rate means something only over several of them; then it means more than any
 	// counter, but for a sandbox, which counts what the host gave to others.
-	case used > 1.5*limit+0.1 && wall > 300_000 && !(in.Sandboxed() && counter == on):
+	case used > 1.5*limit+0.15 && wall > 300_000 && !(in.Sandboxed() && counter == on):
 		return a.decide(off, Exercised, seen, "the threads burned more than the quota")
 	case counter == on:
 		return a.decide(on, Exercised, seen, "the threads wanted more and were throttled")

@@ -82,7 +82,7 @@ type Reach struct {
 // ones: an attempt sized from what the engine was told would stop just where a
 // lost limit would have shown.
 func ReachFor(memory, cpus, pids, nofile int64, ncpu int, full bool) Reach {
-	milli := ScaleCPU(cpus, orElse(cpus, fallbackCPU), ncpu, full)*3/2 + 150 // what the judge takes for too much, and room
+	milli := ScaleCPU(cpus, orElse(cpus, fallbackCPU), ncpu, full)*3/2 + 200 // what the judge takes for too much, and room
 	processes := ScalePIDs(pids, orElse(pids, fallbackPIDs), full)
 	return Reach{
 		Memory:    ScaleMemory(memory, orElse(memory, fallbackMemory), full) * 3 / 2,

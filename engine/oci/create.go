@@ -131,7 +131,7 @@ func (e *Engine) bundle(r *record, c spec.Container, img *rootImage, dir string)
 			Cwd:          cmp.Or(c.WorkingDir, img.config.WorkingDir, "/"),
 			User:         who,
 			Capabilities: capabilities(bounding, who.UID), Rlimits: limits,
-			NoNewPrivileges: c.NoNewPrivileges,
+			NoNewPrivileges: c.NoNewPrivileges, ApparmorProfile: e.confinement(),
 		},
 		Root:   &specs.Root{Path: filepath.Join(final, "rootfs"), Readonly: c.ReadonlyRootfs},
 		Mounts: mounts,
