@@ -114,7 +114,7 @@ func (v *view) look(r *reader, end bool) {
 
 // trim forgets text that no match can begin in.
 func (v *view) trim(r *reader) {
-	if len(v.text) < chunk {
+	if len(v.text) < chunk+2*r.set.longest {
 		return
 	}
 	v.look(r, false)
