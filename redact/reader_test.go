@@ -172,7 +172,7 @@ func TestOddReads(t *testing.T) {
 // TestLong has forms at all distances from the edges of the reader's buffers, and
 // counts them.
 func TestLong(t *testing.T) {
-	const size = 4 << 20
+	const size = 1 << 20
 	for _, row := range []struct{ name, block, first, second string }{
 		{"few escapes", fmt.Sprintf(`{"a": "\n%s", "b": "%x%%41"}`, secret, secret), "raw", "hex"},
 		{"escapes alone", strings.Repeat(`\u0041%41`, 40) + units(`\u%04x`, secret) + strings.Repeat("%41", 20) + hexed("%%%02X", secret), "json", "percent"},
