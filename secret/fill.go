@@ -50,7 +50,7 @@ func fill(r io.Reader) (*Value, error) {
 		err = ErrTooLong
 	default:
 		clear(mem.bytes[n:])
-		return &Value{&inside{mem: mem, n: n}}, nil
+		return hide(&inside{mem: mem, n: n}), nil
 	}
 	mem.free()
 	return nil, err

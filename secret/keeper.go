@@ -113,7 +113,7 @@ func (k *Keeper) Use(ctx context.Context, f func(b []byte)) error {
 			short, cancel := context.WithTimeout(ctx, patience)
 			fl.await(short)
 			cancel()
-			v.in.done()
+			v.in().done()
 		}
 	}
 }

@@ -109,7 +109,7 @@ func (k *Keeper) fly(fl *flight, old *Value) {
 		v, expiry, err = k.src.Fetch(k.life)
 	}
 	if old != nil {
-		old.in.done()
+		old.in().done()
 	}
 	next := &held{v: v, fetched: asked, expiry: expiry}
 	if err == nil && !next.good(k.now()) {

@@ -16,9 +16,20 @@ const hidden = "[secret]"
 // Value is a credential in locked memory. Make it with New or by a Source; the
 // zero Value is closed. It is safe for concurrent use.
 type Value struct {
-	// A pointer, so that what prints a struct that holds a Value, and may call no
-	// methods of its unexported fields, gets as far as an address.
-	in *inside
+	// A function, as fmt follows pointers, but no functions: of the unexported fields
+	// of a struct it may call no methods, and a verb that fits nothing (%q of a
+	// struct) makes it print all that it can reach.
+	inside func() *inside
+}
+
+// hide makes a Value of what is in one.
+func hide(in *inside) *Value { return &Value{func() *inside { return in }} }
+
+func (v *Value) in() *inside {
+	if v.inside == nil {
+		return nil
+	}
+	return v.inside()
 }
 
 type inside struct {
@@ -44,7 +55,7 @@ func New(b []byte) (*Value, error) {
 		return nil, err
 	}
 	copy(mem.bytes, b)
-	return &Value{&inside{mem: mem, n: len(b)}}, nil
+	return hide(&inside{mem: mem, n: len(b)}), nil
 }
 
 // Use lends the value to f, which must neither keep nor change it. It is valid
@@ -61,23 +72,25 @@ func (v *Value) Use(f func(b []byte)) error {
 // hold keeps the memory until lend or in.done is called, and says whether there
 // still is any.
 func (v *Value) hold() bool {
-	if v.in == nil {
+	in := v.in()
+	if in == nil {
 		return false
 	}
-	v.in.mu.Lock()
-	defer v.in.mu.Unlock()
-	if v.in.closed {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.closed {
 		return false
 	}
-	v.in.users++
+	in.users++
 	return true
 }
 
 // lend calls f and ends one hold.
 func (v *Value) lend(f func(b []byte)) {
 	// Deferred: a panic in f must not keep the memory for good.
-	defer v.in.done()
-	f(v.in.mem.bytes[:v.in.n:v.in.n])
+	in := v.in()
+	defer in.done()
+	f(in.mem.bytes[:in.n:in.n])
 }
 
 func (in *inside) done() {
@@ -96,7 +109,7 @@ func (in *inside) freeLocked() {
 // Close wipes the value and gives its memory back: at once, or when the last
 // Use of it returns. More than once is fine.
 func (v *Value) Close() {
-	in := v.in
+	in := v.in()
 	if in == nil {
 		return
 	}
@@ -110,7 +123,10 @@ func (v *Value) Close() {
 
 // Locked says whether the kernel agreed to keep the value out of swap and core
 // dumps. Where it did not, RLIMIT_MEMLOCK (ulimit -l) is most likely too low.
-func (v *Value) Locked() bool { return v.in != nil && v.in.mem.locked }
+func (v *Value) Locked() bool {
+	in := v.in()
+	return in != nil && in.mem.locked
+}
 
 // CheckHeader says whether the value can stand in an HTTP header. The error
 // wraps ErrHeader and says where in the value the character is.
