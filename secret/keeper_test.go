@@ -397,7 +397,7 @@ func TestKeeperUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	for i := range 200 {
+	for i := range 50 {
 		f.set(func() { f.value = fmt.Sprint("value-", i) })
 		if err := k.Rotate(ctx); err != nil {
 			t.Error(err)
