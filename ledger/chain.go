@@ -17,7 +17,7 @@ type item struct {
 	own  *Record // an event
 }
 
-func (it item) at(kind string, seq uint64, format string, args ...any) Finding {
+func (it *item) at(kind string, seq uint64, format string, args ...any) Finding {
 	return Finding{Kind: kind, File: it.file, Line: it.line, Seq: seq, Message: fmt.Sprintf(format, args...)}
 }
 
@@ -37,7 +37,7 @@ type chain struct {
 	blamed   uint64 // 1 + the number of the record that was last found to be changed
 	moved    map[uint64]displaced
 	gaps     []gap
-	accepted func(item) // sees each record that takes its place
+	accepted func(*item) // sees each record that takes its place
 }
 
 // displaced is a record that does not stand in its place, and its finding.
@@ -65,7 +65,7 @@ func (c *chain) found(f Finding) int {
 }
 
 // step takes a line; next is the one after it, if there is one.
-func (c *chain) step(it item, next *item) {
+func (c *chain) step(it *item, next *item) {
 	if !it.ok {
 		c.found(it.at(Malformed, c.st.n, "this is no record"))
 		c.lost++
@@ -81,7 +81,7 @@ func (c *chain) step(it item, next *item) {
 
 // misplaced deals with a record whose number is not the next one. It reports
 // whether the chain goes on with it.
-func (c *chain) misplaced(it item, next *item) bool {
+func (c *chain) misplaced(it *item, next *item) bool {
 	want := c.st.n
 	switch {
 	case next != nil && next.ok && next.seq == want && it.seq > want && c.known && next.prev == hexOf(c.st.prev):
@@ -121,7 +121,7 @@ func (c *chain) misplaced(it item, next *item) bool {
 }
 
 // again deals with a number that has been there, or should have been.
-func (c *chain) again(it item) {
+func (c *chain) again(it *item) {
 	for i, g := range c.gaps {
 		if it.seq < g.from || it.seq > g.to {
 			continue
@@ -142,7 +142,7 @@ func (c *chain) again(it item) {
 	c.found(it.at(Duplicated, it.seq, "a record with number %d has been there already", it.seq))
 }
 
-func (c *chain) accept(it item, next *item) {
+func (c *chain) accept(it *item, next *item) {
 	fits := !c.known || it.prev == hexOf(c.st.prev) || c.hasTwin && it.prev == hexOf(c.twin)
 	if !fits && c.blamed != it.seq { // where the one before was changed, this cannot fit
 		follows := next != nil && next.ok && next.seq == it.seq+1
@@ -160,7 +160,7 @@ func (c *chain) accept(it item, next *item) {
 	c.st.n = it.seq
 	c.st.push(it.hash, nil)
 	c.st.prev, c.known = it.hash, true
-	c.last, c.hasLast = it, true
+	c.last, c.hasLast = *it, true
 	if c.accepted != nil {
 		c.accepted(it)
 	}

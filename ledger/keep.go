@@ -125,7 +125,7 @@ func (l *Log) packOne() (bool, error) {
 			return false, err
 		}
 		if err := l.own(eventPacked, Own{Segment: s.first, Digest: digest}); err != nil {
-			return false, err
+			return false, errors.Join(err, l.files.remove(to+tmp))
 		}
 		if err := l.files.rename(to+tmp, to); err != nil {
 			return false, err

@@ -59,7 +59,7 @@ type Options struct {
 	// KeepSegments is how many segments stay, besides the one being written, when
 	// the older ones are dropped. Default: all of them.
 	KeepSegments int
-	// CheckpointRecords is after how many records a checkpoint is written. Default: 1000.
+	// CheckpointRecords is after how many records a checkpoint is written. Default: 10000.
 	CheckpointRecords int
 	// CheckpointInterval is after how long a checkpoint is written, if there are
 	// new records. Default: 10 seconds.
@@ -86,7 +86,7 @@ func (o Options) withDefaults(dir string) (Options, error) {
 		o.SegmentBytes = defaultSegment
 	}
 	if o.CheckpointRecords == 0 {
-		o.CheckpointRecords = 1000
+		o.CheckpointRecords = 10000
 	}
 	if o.CheckpointInterval == 0 {
 		o.CheckpointInterval = 10 * time.Second

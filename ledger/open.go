@@ -59,7 +59,9 @@ func (l *Log) start() error {
 		return err
 	}
 	if l.signer, l.vkey, err = loadKey(l.files, l.o.KeyFile); errors.Is(err, fs.ErrNotExist) && len(ls.segments) == 0 {
-		err = l.found()
+		if err = l.found(); err == nil {
+			ls, err = list(l.files, l.dir)
+		}
 	}
 	if err != nil {
 		return err

@@ -106,6 +106,7 @@ func (v *verifier) read(ctx context.Context, f io.Reader, name string, s segment
 		r = z
 	}
 	in := newLines(r)
+	var pair [2]item // this line and the one before, which waits for it
 	var held *item
 	for n := 0; ; n++ {
 		if n%1024 == 0 && ctx.Err() != nil {
@@ -123,16 +124,17 @@ func (v *verifier) read(ctx context.Context, f io.Reader, name string, s segment
 			v.found(Finding{Kind: Changed, File: name, Seq: v.st.n, Message: fmt.Sprintf("it cannot be unpacked after record %d: %v", v.st.n, err)})
 			return nil
 		}
-		it := v.item(in, line, err == nil, name)
+		it := &pair[n%2]
+		v.item(it, in, line, err == nil, name)
 		if n == 0 && it.ok && it.seq != s.first && v.sound {
 			v.found(Finding{Kind: Swapped, File: name, Line: 1, Seq: it.seq, Message: fmt.Sprintf("it holds the records from %d on, and its name says from %d on", it.seq, s.first)})
 			v.skipped = true
 			return nil
 		}
 		if held != nil {
-			v.step(*held, &it)
+			v.step(held, it)
 		}
-		held = &it
+		held = it
 	}
 	v.flush(held)
 	v.tail(in, name, last)
@@ -148,22 +150,22 @@ func (v *verifier) read(ctx context.Context, f io.Reader, name string, s segment
 
 func (v *verifier) flush(held *item) {
 	if held != nil {
-		v.step(*held, nil)
+		v.step(held, nil)
 	}
 }
 
 // item reads a line. What no checkpoint covers is read in full: nothing but its
 // form shows yet that it is a record.
-func (v *verifier) item(in *lines, line []byte, ok bool, name string) item {
-	it := item{file: name, line: in.line}
+func (v *verifier) item(it *item, in *lines, line []byte, ok bool, name string) {
+	*it = item{file: name, line: in.line}
 	if !ok {
-		return it
+		return
 	}
 	v.res.Bytes += int64(len(line)) + 1
 	it.hash = in.hash()
 	it.head, it.ok = scanHead(line)
 	if !it.ok {
-		return it
+		return
 	}
 	if it.kind == Event || it.seq >= v.covered {
 		r, err := ParseRecord(line)
@@ -172,7 +174,6 @@ func (v *verifier) item(in *lines, line []byte, ok bool, name string) item {
 			it.own = &r
 		}
 	}
-	return it
 }
 
 // tail looks at what follows the last line feed.
@@ -192,7 +193,7 @@ func (v *verifier) tail(in *lines, name string, last bool) {
 }
 
 // accept sees each record in its place.
-func (v *verifier) accept(it item) {
+func (v *verifier) accept(it *item) {
 	n := v.st.n
 	for ; len(v.marks) > 0 && v.marks[0].Size <= n; v.marks = v.marks[1:] {
 		m := v.marks[0]
