@@ -120,6 +120,7 @@ const storyPairs = 7
 // the disk: nothing that was acknowledged is lost, and the ledger opens and
 // verifies again.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	whole := newDisk()
 	if _, err := story(whole, quiet(nil), storyPairs); err != nil {
 		t.Fatal(err)
@@ -156,6 +157,7 @@ func TestFaults(t *testing.T) {
 
 // A write is cut after each of its bytes.
 func TestTornWrite(t *testing.T) {
+	t.Parallel()
 	d := newDisk()
 	l, err := Open(onDisk, quiet(d))
 	if err != nil {

@@ -83,6 +83,7 @@ func (d *disk) files(t testing.TB) []string {
 // A bit of each byte of each file is flipped, each bit with TIGHTSHIP_E2E. What is found must be in that
 // file, or at the record that the byte belongs to.
 func TestEveryByte(t *testing.T) {
+	t.Parallel()
 	d, key, _ := closed(t, 7)
 	opts := VerifyOptions{Key: key, layer: d}
 	intact(t, onDisk, opts)
