@@ -41,6 +41,9 @@ func newExchange(c *conn, h *Head, br *bufio.Reader, bw *bufio.Writer) *Exchange
 // Context ends when the caller is gone.
 func (x *Exchange) Context() context.Context { return x.ctx }
 
+// Cancel ends the context, from any goroutine.
+func (x *Exchange) Cancel() { x.cancel() }
+
 // HasBody says whether the request has a body, if an empty one.
 func (x *Exchange) HasBody() bool { return x.Head.Length != 0 }
 
@@ -154,12 +157,12 @@ func (x *Exchange) End(trailer http.Header) error {
 	return x.bw.Flush()
 }
 
-// Fail answers with a JSON body, unless an answer has begun.
-func (x *Exchange) Fail(status int, body []byte) {
+// Respond answers with a body that is there already, unless an answer has begun.
+func (x *Exchange) Respond(status int, h http.Header, body []byte) {
 	if x.started {
 		return
 	}
-	x.Start(status, http.Header{"Content-Type": {"application/json"}, "X-Content-Type-Options": {"nosniff"}}, int64(len(body)))
+	x.Start(status, h, int64(len(body)))
 	_, _ = x.Write(body)
 	_ = x.End(nil)
 }

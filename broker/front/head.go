@@ -186,3 +186,12 @@ func (f *fields) add(line string) *Refusal {
 	}
 	return nil
 }
+
+// ReadTarget reads a method and a target as ReadHead would.
+func ReadTarget(method, target string) (*Head, error) {
+	h := &Head{}
+	if r := h.requestLine(method + " " + target + " HTTP/1.1"); r != nil {
+		return nil, r
+	}
+	return h, nil
+}

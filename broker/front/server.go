@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"sync"
 	"syscall"
 	"time"
@@ -133,7 +134,7 @@ func (c *conn) request(br *bufio.Reader, bw *bufio.Writer) (again bool, err erro
 // refuse answers what never became a request. Whatever else comes is not read as one.
 func (c *conn) refuse(bw *bufio.Writer, r *Refusal) {
 	x := &Exchange{Head: &Head{close: true}, conn: c, bw: bw, up: &upload{}}
-	x.Fail(r.Status, c.h.Refused(c.ctx, r))
+	x.Respond(r.Status, http.Header{"Content-Type": {"application/json"}, "X-Content-Type-Options": {"nosniff"}}, c.h.Refused(c.ctx, r))
 	if bw.Flush() == nil {
 		c.linger()
 	}

@@ -1,3 +1,5 @@
+//go:build unix
+
 package front
 
 import "golang.org/x/sys/unix"
