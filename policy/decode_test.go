@@ -191,7 +191,6 @@ func TestDecodeRefuses(t *testing.T) {
 		{"seccomp under a tilde", "seccomp: ~/x.json", f + `:1:10: seccomp: ~ is not expanded here, write the path in full`},
 		{"broker", "network: broker", f + `:1:10: network: "broker" is not supported by this version`},
 		{"host network", "network: host", f + `:1:10: network: want none or bridge, found "host"`},
-		{"credentials", "credentials: [{}]", f + `:1:14: credentials: credentials are not supported by this version, only an empty list is`},
 		{"sysctl of the host", "sysctls: {vm.swappiness: '1'}", f + `:1:11: sysctls.vm.swappiness: is not a sysctl a container can have for itself (net.*, fs.mqueue.*, kernel.msg*, kernel.shm*, kernel.sem)`},
 		{"sysctl of the host's kernel", "sysctls: {kernel.core_pattern: '|x'}", f + `:1:11: sysctls.kernel.core_pattern: is not a sysctl a container can have for itself (net.*, fs.mqueue.*, kernel.msg*, kernel.shm*, kernel.sem)`},
 		{"sysctl by path", "sysctls: {net./../kernel: '1'}", f + `:1:11: sysctls.net./../kernel: is not a sysctl a container can have for itself (net.*, fs.mqueue.*, kernel.msg*, kernel.shm*, kernel.sem)`},

@@ -28,6 +28,9 @@ type keys map[string]reader
 const maxErrors = 100
 
 func (d *decoder) add(n *yaml.Node, at, msg, nearest string) {
+	if knownKey(nearest) {
+		nearest = ""
+	}
 	if len(d.errs) < maxErrors {
 		d.errs = append(d.errs, &Error{File: d.file, Line: n.Line, Column: n.Column, Path: at, Msg: msg, Nearest: nearest})
 	}
@@ -86,6 +89,10 @@ func (d *decoder) entries(n *yaml.Node, at string, f func(key, value *yaml.Node,
 			d.wrongType(k, at, "a key")
 			continue
 		}
+		if knownKey(k.Value) && !strings.HasPrefix(k.Value, "/") { // a mount point may look like anything
+			d.add(k, at, "a key of the file "+movedOut, "")
+			continue
+		}
 		below := join(at, k.Value)
 		if line, ok := seen[k.Value]; ok {
 			d.add(k, below, "duplicate key, it is already on line "+strconv.Itoa(line), "")
@@ -109,10 +116,20 @@ func (d *decoder) group(n *yaml.Node, at string, known keys) {
 		}
 		nearest := Nearest(k.Value, slices.Sorted(maps.Keys(known)))
 		if nearest == "" {
-			nearest = elsewhere(k.Value, "", Default().tree())
+			nearest = elsewhere(k.Value, "", around(at))
 		}
 		d.add(k, at, "unknown key", nearest)
 	})
+}
+
+// around is where a key that is unknown at a path may belong.
+func around(at string) []node {
+	if strings.HasPrefix(at, "credentials[") {
+		c := defaultCredential()
+		c.Attach.Style = AttachHeader
+		return slices.Concat(c.tree(), []node{{key: "allow[]", kids: Allow{}.tree()}, {key: "git", kids: GitAccess{}.tree()}})
+	}
+	return Default().tree()
 }
 
 // elsewhere finds the path of a key that stands in the wrong place, as pids
