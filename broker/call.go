@@ -16,6 +16,7 @@ const (
 	RuleRevoked = "revoked"
 	RuleSecret  = "secret" // its source gives no value
 	RuleLedger  = "ledger" // nothing can be recorded
+	RuleCaller  = "caller" // went away in the middle of its request
 )
 
 // session is one attested connection of a sandbox. It is a front.Handler.
@@ -37,7 +38,8 @@ type call struct {
 	rest string // of the path below the route, "" where nothing follows
 	git  *gitCall
 
-	body      *upload // the caller's, as the upstream reads it
+	body      *upload // the caller's, as the upstream reads it; nil is none
+	length    int64   // of the body; -1 is not known
 	hits      int     // redactions
 	out       int64   // bytes of the answer's body
 	status    int     // of the answer; 0 before it began
@@ -82,7 +84,17 @@ func (c *call) run() *denial {
 	if w.revoked(r.Name) { // in the meantime, when Revoke did not see this request yet
 		return deny(RuleRevoked, http.StatusForbidden, "the credential %s was revoked", r.Name)
 	}
-	c.body = &upload{ReadCloser: c.x.Body(limit)}
+	if c.x.HasBody() {
+		body, length, err := c.x.Body(limit)
+		var refusal *front.Refusal
+		if errors.As(err, &refusal) {
+			return fromRefusal(refusal)
+		} else if err != nil {
+			c.x.Cancel() // and nobody is left to tell
+			return deny(RuleCaller, http.StatusBadRequest, "the body cannot be read: %v", err)
+		}
+		c.body, c.length = &upload{ReadCloser: body}, length
+	}
 	if r.Git != nil {
 		if d, answered := c.gitGate(); d != nil || answered {
 			return d
@@ -226,10 +238,10 @@ func (c *call) failed(err error) {
 		return
 	}
 	var r *front.Refusal
-	if refusal := c.body.refusal(); refusal != nil || errors.As(err, &r) {
-		if refusal != nil {
-			r = refusal
-		}
+	if c.body != nil {
+		r = c.body.refusal()
+	}
+	if r != nil || errors.As(err, &r) {
 		c.abandon(fromRefusal(r))
 		return
 	}

@@ -33,7 +33,9 @@ func newLive(r *rule, o *Options, p *policy.Policy) (*live, error) {
 	}
 	ca := r.Route.CA
 	if ca != "" {
-		ca = p.HostPath(ca)
+		if ca, err = p.HostPath(ca); err != nil {
+			return nil, fmt.Errorf("credential %s: %w", r.Name, err)
+		}
 	}
 	t, err := newTransport(r.Route, ca)
 	if err != nil {

@@ -136,13 +136,13 @@ func decide(t *table, r *rule, h *front.Head, rest string) Decision {
 	return d
 }
 
-// plain is what YAML reads as itself in a flow sequence.
-var plain = regexp.MustCompile(`^/[A-Za-z0-9._~/@+-]*$`)
+// plainYAML is what YAML reads as itself in a flow sequence.
+var plainYAML = regexp.MustCompile(`^/[A-Za-z0-9._~/@+-]*$`)
 
 // allowLine is the entry of allow that allows exactly one request.
 func allowLine(method, path string) string {
 	shown := folded(path)
-	if !plain.MatchString(shown) {
+	if !plainYAML.MatchString(shown) {
 		shown = fmt.Sprintf("%q", shown)
 	}
 	return fmt.Sprintf("- {methods: [%s], paths: [%s]}", method, shown)

@@ -30,7 +30,7 @@ const (
 func (c *call) send(v Value) (resp *http.Response, stale bool, err error) {
 	head := c.x.Head
 	ctx, reused := c.x.Context(), false
-	repeatable := !c.x.HasBody() && head.Upgrade == "" && (head.Method == "GET" || head.Method == "HEAD" || head.Method == "OPTIONS")
+	repeatable := c.body == nil && head.Upgrade == "" && (head.Method == "GET" || head.Method == "HEAD" || head.Method == "OPTIONS")
 	if repeatable {
 		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused }})
 	}
@@ -56,8 +56,10 @@ func (c *call) request(ctx context.Context) *http.Request {
 	case head.Upgrade != "":
 		header["Connection"], header["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
 		delete(header, "Sec-Websocket-Extensions") // what is compressed cannot be searched
-	case c.x.HasBody():
-		req.Body, req.ContentLength = c.body, head.Length
+	case c.length != 0:
+		req.Body, req.ContentLength = c.body, c.length
+	case c.body != nil:
+		req.Body, req.ContentLength = http.NoBody, 0 // says Content-Length: 0
 	default:
 		// A body, though empty, keeps net/http from sending the request a second time
 		// by itself: that use would have no record.

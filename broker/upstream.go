@@ -93,10 +93,7 @@ func target(base *url.URL, rest, query string, asks bool) *url.URL {
 	if joined == "" {
 		joined = "/"
 	}
-	u.Path, u.RawPath = joined, ""
-	if p := front.Unescape(joined); p != joined {
-		u.Path, u.RawPath = p, joined
-	}
+	u.Path, u.RawPath = front.Unescape(joined), joined
 	u.RawQuery, u.ForceQuery = query, asks && query == ""
 	return &u
 }

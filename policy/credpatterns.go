@@ -34,8 +34,8 @@ func pathPattern(s string) (string, string) {
 		return "want a path that begins with /, found " + quoted(s), "/" + s
 	case strings.ContainsAny(s, "?#"):
 		return "want the path alone, the query is not looked at; found " + quoted(s), s[:strings.IndexAny(s, "?#")]
-	case strings.Contains(s, "%"):
-		return "want the path as it is decoded, found " + quoted(s), ""
+	case strings.Contains(strings.ReplaceAll(s, "%2f", ""), "%"):
+		return "want the path as it is decoded, but for an encoded slash, which is %2f; found " + quoted(s), ""
 	case strings.ContainsAny(s, `\[]{}`):
 		return "knows * (in a segment) and ** (any number of segments) and no other pattern, found " + quoted(s), ""
 	case strings.Contains(s, "//"):

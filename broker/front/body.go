@@ -34,6 +34,9 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, b.err
 }
 
+// complete says that all of the body was read, without an error.
+func (b *body) complete() bool { return b.err == nil || b.err == io.EOF }
+
 // ended says that an end of the connection is where the body ends as well.
 func (b *body) ended() bool { return b.left == 0 && !b.chunked }
 

@@ -2,6 +2,7 @@ package front
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -47,11 +48,29 @@ func (x *Exchange) Cancel() { x.cancel() }
 // HasBody says whether the request has a body, if an empty one.
 func (x *Exchange) HasBody() bool { return x.Head.Length != 0 }
 
-// Body is the request's body, of no more than limit bytes; 0 is no limit. It is to
-// be called once. The caller is told to send it on the first Read.
-func (x *Exchange) Body(limit int64) io.ReadCloser {
+// aheadMost is how much of a body is looked at before anything is done with it.
+const aheadMost = 16 << 10
+
+// Body is the request's body, of no more than limit bytes (0 is no limit), and its
+// length where that is known now, else -1. It is to be called once. What came together
+// with the head was read, and the error is a *Refusal of that; a caller that waits for
+// 100 Continue is told on the first Read.
+func (x *Exchange) Body(limit int64) (r io.ReadCloser, length int64, err error) {
 	x.up.body.limit = limit
-	return x.up
+	if x.Head.waiting {
+		return x.up, x.Head.Length, nil
+	}
+	ahead, err := x.up.ahead(aheadMost)
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case x.up.done.Load():
+		return io.NopCloser(bytes.NewReader(ahead)), int64(len(ahead)), nil
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(ahead), x.up), x.up}, x.Head.Length, nil
 }
 
 // BodyRead is how many bytes of the body were read.

@@ -39,7 +39,7 @@ func (f *fields) checkConnection() *Refusal {
 	upgrade := false
 	for _, value := range f.connection {
 		for option := range strings.SplitSeq(value, ",") {
-			switch strings.ToLower(strings.Trim(option, " \t")) {
+			switch lower(strings.Trim(option, " \t")) {
 			case "close":
 				f.head.close = true
 			case "upgrade":
@@ -53,11 +53,11 @@ func (f *fields) checkConnection() *Refusal {
 	if upgrade != f.seen["Upgrade"] {
 		return Refuse("upgrade", "Connection: upgrade and the header Upgrade go together")
 	}
-	if f.seen["Te"] && !strings.EqualFold(f.te, "trailers") {
+	if f.seen["Te"] && !isWord(f.te, "trailers") {
 		return Refuse("te", "the header TE is %.40q, want trailers", f.te)
 	}
 	if f.seen["Expect"] {
-		if !strings.EqualFold(f.expect, "100-continue") {
+		if !isWord(f.expect, "100-continue") {
 			return Refuse("expect", "the header Expect is %.40q, want 100-continue", f.expect)
 		}
 		f.head.waiting = true
@@ -70,7 +70,7 @@ func (f *fields) checkBody() *Refusal {
 	case f.seen["Content-Length"] && f.seen["Transfer-Encoding"]:
 		return Refuse("length-and-chunks", "there is a Content-Length and a Transfer-Encoding")
 	case f.seen["Transfer-Encoding"]:
-		if !strings.EqualFold(f.encoding, "chunked") {
+		if !isWord(f.encoding, "chunked") {
 			return Refuse("transfer-encoding", "the header Transfer-Encoding is %.40q, want chunked", f.encoding)
 		}
 		f.head.Length = -1
@@ -89,7 +89,7 @@ func (f *fields) checkUpgrade() *Refusal {
 	if !f.seen["Upgrade"] {
 		return nil
 	}
-	if !strings.EqualFold(f.upgrade, "websocket") {
+	if !isWord(f.upgrade, "websocket") {
 		return Refuse("upgrade", "the header Upgrade is %.40q, and nothing but websocket is known", f.upgrade)
 	}
 	if f.head.Method != "GET" || f.head.Length != 0 {
@@ -97,4 +97,18 @@ func (f *fields) checkUpgrade() *Refusal {
 	}
 	f.head.Upgrade = "websocket"
 	return nil
+}
+
+// isWord compares without regard to the case of ASCII letters, and of no others:
+// Unicode has a second K, which other parsers do not take for one.
+func isWord(s, word string) bool { return lower(s) == word }
+
+func lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
 }

@@ -34,7 +34,6 @@ var Rules = map[string]int{
 	"obs-fold":   http.StatusBadRequest, // a header that goes on on the next line
 	"slow-head":  http.StatusRequestTimeout,
 	// the path
-	"long-target":     http.StatusRequestURITooLong,
 	"path-character":  http.StatusBadRequest,
 	"query-character": http.StatusBadRequest,
 	"fragment":        http.StatusBadRequest,

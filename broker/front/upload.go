@@ -3,6 +3,7 @@ package front
 import (
 	"bufio"
 	"errors"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,10 +50,28 @@ func (u *upload) Read(p []byte) (int, error) {
 	}
 	n, err := u.body.Read(p)
 	u.read.Add(int64(n))
-	if u.body.left == 0 && !u.body.chunked {
+	if u.body.left == 0 && !u.body.chunked && u.body.complete() {
 		u.done.Store(true)
 	}
 	return n, err
+}
+
+// ahead reads what came together with the head, up to most bytes. A body that is
+// wrong from the beginning is found out before anything is done with it.
+func (u *upload) ahead(most int) ([]byte, error) {
+	var all []byte
+	for !u.done.Load() && u.body.r.Buffered() > 0 && len(all) < most {
+		part := make([]byte, most-len(all))
+		n, err := u.Read(part)
+		all = append(all, part[:n]...)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return all, err
+		}
+	}
+	return all, nil
 }
 
 // Close does nothing: what is left of the body is the server's.
