@@ -64,14 +64,16 @@ type Allow struct {
 }
 
 // GitAccess is what may be done to repositories over git's smart HTTP. In
-// patterns, * is any characters of one segment and ** any number of segments.
+// patterns, * is any characters of one segment and ** any number of segments, at
+// the end at least one. Force, Tags and Delete allow more to be done to the refs
+// that Push matches, and nothing to others.
 type GitAccess struct {
 	Repositories []string `yaml:"repositories"` // patterns, as acme/widget; without .git
 	Fetch        bool     `yaml:"fetch"`
 	Push         []string `yaml:"push"`   // patterns of refs, as refs/heads/agent/*
-	Force        bool     `yaml:"force"`  // whether an update may throw commits away
-	Tags         bool     `yaml:"tags"`   // whether refs/tags/ may be pushed to
-	Delete       bool     `yaml:"delete"` // whether a ref may be removed
+	Force        bool     `yaml:"force"`  // updates that are no fast-forward, tags that move
+	Tags         bool     `yaml:"tags"`   // refs below refs/tags/
+	Delete       bool     `yaml:"delete"` // refs that go away
 }
 
 // Bounds is how much a sandbox may use a credential. 0 is unlimited.

@@ -34,8 +34,8 @@ func pathPattern(s string) (string, string) {
 		return "want a path that begins with /, found " + quoted(s), "/" + s
 	case strings.ContainsAny(s, "?#"):
 		return "want the path alone, the query is not looked at; found " + quoted(s), s[:strings.IndexAny(s, "?#")]
-	case strings.Contains(strings.ReplaceAll(s, "%2f", ""), "%"):
-		return "want the path as it is decoded, but for an encoded slash, which is %2f; found " + quoted(s), ""
+	case strings.Contains(strings.ReplaceAll(s, encodedSlash, ""), "%"):
+		return "want the path as it is decoded, with nothing encoded but a slash (%2f); found " + quoted(s), ""
 	case strings.ContainsAny(s, `\[]{}`):
 		return "knows * (in a segment) and ** (any number of segments) and no other pattern, found " + quoted(s), ""
 	case strings.Contains(s, "//"):
@@ -57,7 +57,7 @@ func repository(s string) (string, string) {
 	case len(s) > maxPattern:
 		return "is too long for a repository", ""
 	case !repositoryRE.MatchString(s):
-		return "want a repository's path as acme/widget or acme/*, found " + quoted(s), strings.Trim(s, "/")
+		return "want a repository's path as acme/widget or acme/*, found " + quoted(s), repositoryMeant(s)
 	case strings.HasSuffix(s, ".git"):
 		return "want the path without .git, which requests may have or not; found " + quoted(s), strings.TrimSuffix(s, ".git")
 	}
@@ -65,6 +65,13 @@ func repository(s string) (string, string) {
 		return problem + ", found " + quoted(s), ""
 	}
 	return "", ""
+}
+
+func repositoryMeant(s string) string {
+	if trimmed := strings.Trim(s, "/"); repositoryRE.MatchString(trimmed) {
+		return trimmed
+	}
+	return ""
 }
 
 // ref wants a pattern of refs, in which * stands for what git-check-ref-format(1)
@@ -77,7 +84,7 @@ func ref(s string) (string, string) {
 	case !printable(s):
 		return "holds a character that cannot be printed", ""
 	case !strings.HasPrefix(s, "refs/"):
-		return "want a ref in full, found " + quoted(s), "refs/heads/" + strings.TrimPrefix(s, "heads/")
+		return "want a ref in full, found " + quoted(s), refMeant(s)
 	case strings.ContainsAny(s, ` ~^:?[\`) || strings.Contains(s, "..") || strings.Contains(s, "@{") || strings.HasSuffix(s, "."),
 		slices.ContainsFunc(segments, func(seg string) bool {
 			return seg == "" || strings.HasPrefix(seg, ".") || strings.HasSuffix(seg, ".lock")
@@ -88,4 +95,14 @@ func ref(s string) (string, string) {
 		return problem + ", found " + quoted(s), ""
 	}
 	return "", ""
+}
+
+// refMeant is the branch that a short name stands for; a + in front is how git
+// push writes that it is forced.
+func refMeant(s string) string {
+	s = strings.TrimPrefix(s, "+")
+	if strings.HasPrefix(s, "refs/") {
+		return s
+	}
+	return "refs/heads/" + strings.TrimPrefix(s, "heads/")
 }

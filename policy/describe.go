@@ -79,14 +79,14 @@ var properties = map[string]property{
 	"Route.websocket": {"Whether a request may become a WebSocket. Default false.", nil},
 
 	"Allow.methods": {"Methods, in upper case. GET does not imply HEAD.", each(methodPattern)},
-	"Allow.paths":   {"Paths below the route: * is any characters of a segment, ** any number of segments.", each("^/[^?#%]*$")},
+	"Allow.paths":   {"Paths below the route: * is any characters of a segment, ** any number of segments.", each("^/[^?#]*$")},
 
 	"GitAccess.repositories": {"Repositories as acme/widget or acme/*, without .git.", each(repositoryPattern)},
 	"GitAccess.fetch":        {"Whether they may be cloned and fetched. Default true.", nil},
 	"GitAccess.push":         {"Refs that may be pushed to, as refs/heads/agent/*. Default none.", items("^refs/")},
-	"GitAccess.force":        {"Whether an update may throw commits away. Default false.", nil},
-	"GitAccess.tags":         {"Whether refs/tags/ may be pushed to. Default false.", nil},
-	"GitAccess.delete":       {"Whether a ref may be removed. Default false.", nil},
+	"GitAccess.force":        {"Whether updates that are no fast-forward may be pushed, and tags moved. Default false.", nil},
+	"GitAccess.tags":         {"Whether refs below refs/tags/ may be pushed, where push names them. Default false.", nil},
+	"GitAccess.delete":       {"Whether refs that push names may be deleted. Default false.", nil},
 
 	"Bounds.rate":        {"Requests in a unit of time, as 10/s, 100/min or 1000/h. Default unlimited.", nil},
 	"Bounds.concurrency": {"Requests under way at once. Default 8.", nil},

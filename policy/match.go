@@ -5,12 +5,16 @@ import (
 	"strings"
 )
 
+// encodedSlash is an encoded slash in paths and patterns that are decoded.
+const encodedSlash = "%2f"
+
 // Matches reports whether a request may be made. The path is what follows
 // Route.Listen, decoded and without the query: "/" where nothing follows.
 //
 // A pattern is matched segment by segment, and as a whole. * is any characters
 // of one segment, but not a segment that is empty; a segment ** is any number of
-// segments, also none. Everything else is itself:
+// segments, also none. An encoded slash stays %2f in both (in lower case): it
+// separates nothing, and no star stands for it. Everything else is itself:
 //
 //	/v1/messages     /v1/messages
 //	/v1/models/*     /v1/models/a, not /v1/models/ and not /v1/models/a/b
@@ -31,6 +35,8 @@ func (a Allow) Matches(method, path string) bool {
 	}
 	return slices.ContainsFunc(a.Paths, func(pattern string) bool {
 		return strings.HasPrefix(pattern, "/") &&
+			// As many in the one as in the other leaves none for a star.
+			strings.Count(pattern, encodedSlash) == strings.Count(path, encodedSlash) &&
 			wild(strings.Split(pattern[1:], "/"), segments, func(p string) bool { return p == "**" }, matchSegment)
 	})
 }
