@@ -1,7 +1,8 @@
 package redact
 
 import (
-	"bytes"
+	"encoding/binary"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -14,7 +15,24 @@ import (
 // "u0041" for us as for whoever decodes it later.
 type decoder struct {
 	marker byte
-	next   func(b []byte, end bool) (text []byte, size int)
+	next   func(b []byte, end bool) (c char, size int)
+}
+
+// char is what an escape stands for: long bytes, the first of them the lowest of
+// text. It is for speed that this is no slice.
+type char struct {
+	text uint32
+	long int
+}
+
+// char8 is a character in UTF-8.
+func char8(r rune) char {
+	if r < utf8.RuneSelf {
+		return char{uint32(r), 1}
+	}
+	var b [4]byte
+	n := utf8.EncodeRune(b[:], r)
+	return char{binary.LittleEndian.Uint32(b[:]), n}
 }
 
 const (
@@ -22,50 +40,49 @@ const (
 	more = -1
 )
 
-var percent = decoder{'%', func(b []byte, end bool) ([]byte, int) {
+var percent = decoder{'%', func(b []byte, end bool) (c char, size int) {
 	n, ok := hexRun(b[1:min(len(b), 3)])
 	switch {
 	case !ok:
-		return nil, none
+		return char{}, none
 	case len(b) >= 3:
-		return []byte{byte(n)}, 3
+		return char{uint32(n), 1}, 3
 	case end:
-		return nil, none
+		return char{}, none
 	}
-	return nil, more
+	return char{}, more
 }}
 
-var escaped = decoder{'\\', func(b []byte, end bool) ([]byte, int) {
+var escaped = decoder{'\\', func(b []byte, end bool) (c char, size int) {
 	if len(b) < 2 {
-		return nil, unless(end)
+		return char{}, unless(end)
 	}
-	if i := bytes.IndexByte([]byte(`"\/bfnrt`), b[1]); i >= 0 {
-		return []byte{"\"\\/\b\f\n\r\t"[i]}, 2
+	if i := strings.IndexByte(`"\/bfnrt`, b[1]); i >= 0 {
+		return char{uint32("\"\\/\b\f\n\r\t"[i]), 1}, 2
 	}
 	u, size := unit(b, end)
 	if size != widest {
-		return nil, size
+		return char{}, size
 	}
 	if !utf16.IsSurrogate(u) {
-		return utf8.AppendRune(nil, u), widest
+		return char8(u), widest
 	}
 	// Half of a pair, whose other half is an escape of the same kind. Alone it is
 	// nothing, and is written as U+FFFD by those who go on.
 	if low, size := unit(b[widest:], end); size == more {
-		return nil, more
+		return char{}, more
 	} else if both := utf16.DecodeRune(u, low); size == widest && both != utf8.RuneError {
-		return utf8.AppendRune(nil, both), 2 * widest
+		return char8(both), 2 * widest
 	}
-	return utf8.AppendRune(nil, utf8.RuneError), widest
+	return char8(utf8.RuneError), widest
 }}
 
 // unit reads \uXXXX.
 func unit(b []byte, end bool) (rune, int) {
-	head := b[:min(len(b), 2)]
-	if !bytes.HasPrefix([]byte(`\u`), head) {
+	switch {
+	case len(b) > 0 && b[0] != '\\', len(b) > 1 && b[1] != 'u':
 		return 0, none
-	}
-	if len(head) < 2 {
+	case len(b) < 2:
 		return 0, unless(end)
 	}
 	n, ok := hexRun(b[2:min(len(b), widest)])

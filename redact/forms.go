@@ -76,9 +76,6 @@ type pattern struct {
 	left, right bool
 	// The most bytes that the text may take in the stream, without those characters.
 	reach int
-
-	first, last uint64 // bytes of its end, see index
-	next        int    // in its bucket of the index
 }
 
 const (

@@ -149,8 +149,9 @@ func (r *reader) advance(end bool) error {
 
 // look is scan, counted.
 func (r *reader) look(b []byte, from, to int, found func(end int, p *pattern)) {
-	r.looked += max(0, to-from)
-	r.compared += r.set.index.scan(b, from, to, found)
+	looked, compared := r.set.index.scan(b, from, to, found)
+	r.looked += looked
+	r.compared += compared
 }
 
 func (r *reader) add(from, to int64, p *pattern, escaping int) {

@@ -2,6 +2,7 @@ package redact
 
 import (
 	"bytes"
+	"encoding/binary"
 	"sort"
 )
 
@@ -39,21 +40,19 @@ func (v *view) advance(r *reader, end bool) {
 		rest := r.buf[v.pos-r.base:]
 		run := bytes.IndexByte(rest, v.decode.marker)
 		if run < 0 {
-			run = len(rest)
+			v.literal(r, rest)
+			break
 		}
-		if run > 0 {
-			v.literal(r, rest[:run])
+		c, size := v.decode.next(rest[run:], end)
+		if size == none {
+			v.literal(r, rest[:run+1])
 			continue
 		}
-		out, size := v.decode.next(rest, end)
+		v.literal(r, rest[:run])
 		if size == more {
 			break
 		}
-		if size == none {
-			v.literal(r, rest[:1])
-			continue
-		}
-		v.escape(r, out, size)
+		v.escape(r, c, size)
 	}
 	if v.active {
 		v.look(r, end)
@@ -77,7 +76,7 @@ func (v *view) literal(r *reader, b []byte) {
 	v.trim(r)
 }
 
-func (v *view) escape(r *reader, out []byte, size int) {
+func (v *view) escape(r *reader, c char, size int) {
 	longest := r.set.longest
 	if !v.active {
 		before := r.buf[max(0, int(v.pos-r.base)-longest-1) : v.pos-r.base]
@@ -87,8 +86,8 @@ func (v *view) escape(r *reader, out []byte, size int) {
 		v.next = len(v.text)
 		v.active = true
 	}
-	v.escapes = append(v.escapes, escape{v.pos, size, len(v.text), len(out)})
-	v.text = append(v.text, out...)
+	v.escapes = append(v.escapes, escape{v.pos, size, len(v.text), c.long})
+	v.text = binary.LittleEndian.AppendUint32(v.text, c.text)[:len(v.text)+c.long]
 	v.until = len(v.text) + longest
 	v.pos += int64(size)
 	v.trim(r)
