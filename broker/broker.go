@@ -22,8 +22,9 @@ type Options struct {
 	Dir    string
 	Policy *policy.Policy
 	Ledger Ledger
-	// Open says where a credential's value comes from.
-	Open func(c policy.Credential) (Secret, error)
+	// Open says where a credential's value comes from. Changed is to be called for
+	// each new value, after the Secret's Values has it and before its Use does.
+	Open func(c policy.Credential, changed func()) (Secret, error)
 	// Load reads the policy again, for the control socket's reload; nil: it cannot.
 	Load func() (*policy.Policy, error)
 	// Resolve returns the ID of a container and the process that was started in it, 0

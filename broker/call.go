@@ -100,18 +100,15 @@ func (c *call) run() *denial {
 			return d
 		}
 	}
-	v, scan, err := c.live.value(c.x.Context())
-	if err != nil {
+	if err := c.live.vault.check(c.x.Context()); err != nil {
 		return deny(RuleSecret, http.StatusBadGateway, "the value of the credential %s cannot be had: %v", r.Name, err)
 	}
-	c.scan = scan
-	defer scan.release()
-	return c.attempt(v)
+	return c.attempt()
 }
 
 // attempt sends the request, and once more where a connection that had been idle was
 // closed under a request that may be repeated. Each time is a use of its own.
-func (c *call) attempt(v Value) *denial {
+func (c *call) attempt() *denial {
 	for again := false; ; again = true {
 		e := c.entry
 		e.Kind, e.Decision = ledger.Intent, "allowed"
@@ -125,9 +122,10 @@ func (c *call) attempt(v Value) *denial {
 		if err != nil {
 			return deny(RuleLedger, http.StatusServiceUnavailable, "the use of the credential %s cannot be recorded, so it is not used: %v", e.Credential, err)
 		}
-		resp, stale, err := c.send(v)
+		resp, stale, err := c.send()
 		if err != nil && stale && !again && c.x.Context().Err() == nil {
 			c.outcome(seq, err)
+			c.scan.release()
 			continue
 		}
 		if err != nil {
@@ -136,6 +134,9 @@ func (c *call) attempt(v Value) *denial {
 			c.answer(resp)
 		}
 		c.outcome(seq, nil)
+		if c.scan != nil {
+			c.scan.release()
+		}
 		return nil
 	}
 }
@@ -149,6 +150,12 @@ func (c *call) outcome(seq uint64, lost error) {
 	e.Reason = clip(c.complaint)
 	if c.rule != "" {
 		e.Rule = c.rule
+	}
+	if c.git != nil {
+		e.Refs = c.git.refs
+		if p := c.git.push; p != nil && e.Reason == "" && c.status == http.StatusOK {
+			e.Reason = clip(c.redacted(p.results()))
+		}
 	}
 	if lost != nil {
 		e.Reason = "the upstream closed the connection before it answered"
@@ -235,6 +242,9 @@ func (s *session) recordDenial(e ledger.Entry) {
 func (c *call) failed(err error) {
 	if c.x.Context().Err() != nil {
 		c.complaint = "the caller went away"
+		return
+	}
+	if c.git != nil && c.git.push != nil && c.git.push.stopped(err) {
 		return
 	}
 	var r *front.Refusal

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"io"
 	"strings"
 	"sync"
 	"time"
@@ -15,18 +14,6 @@ type Ledger interface {
 	// Append returns once the entry is durable, and its number. After an error the
 	// entry counts as not there, and nothing is sent.
 	Append(ctx context.Context, e ledger.Entry) (seq uint64, err error)
-}
-
-// Value is a secret that shows itself to a function and to nobody else. The bytes are
-// not to be kept.
-type Value interface{ Use(func(b []byte)) }
-
-// Secret is where a credential's value comes from. Value returns the current one,
-// fetched anew where it has expired; the same value is the same pointer, so that what
-// is derived of it can be kept. Its error must not hold the value.
-type Secret interface {
-	Value(ctx context.Context) (Value, error)
-	io.Closer
 }
 
 // denials bounds how many refusals of one sandbox are recorded, as an agent in a

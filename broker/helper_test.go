@@ -66,32 +66,66 @@ func (m *memory) of(kind string) []ledger.Entry {
 
 // fixed is a secret that can be exchanged.
 type fixed struct {
-	mu    sync.Mutex
-	value *clearText
-	err   error
-	asked int
+	mu      sync.Mutex
+	value   string
+	before  []string
+	err     error
+	changed []func()
 }
 
-type clearText struct{ b []byte }
+func newFixed(s string) *fixed { return &fixed{value: s} }
 
-func (p *clearText) Use(f func([]byte)) { f(p.b) }
-
-func newFixed(s string) *fixed { return &fixed{value: &clearText{[]byte(s)}} }
-
-func (f *fixed) Value(context.Context) (Value, error) {
+func (f *fixed) open(changed func()) Secret {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.asked++
-	return f.value, f.err
+	f.changed = append(f.changed, changed)
+	return &opened{fixed: f, changed: changed}
+}
+
+// opened tells of its first value when that is first asked for, as a Keeper does.
+type opened struct {
+	*fixed
+	changed func()
+	told    sync.Once
+}
+
+func (o *opened) Use(_ context.Context, f func([]byte)) error {
+	o.told.Do(o.changed)
+	o.mu.Lock()
+	value, err := o.value, o.err
+	o.mu.Unlock()
+	if err == nil {
+		f([]byte(value))
+	}
+	return err
+}
+
+func (f *fixed) Values(g func(...[]byte)) {
+	f.mu.Lock()
+	all := [][]byte{[]byte(f.value)}
+	for _, b := range f.before {
+		all = append(all, []byte(b))
+	}
+	f.mu.Unlock()
+	g(all...)
 }
 
 func (f *fixed) set(s string) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.value = &clearText{[]byte(s)}
+	f.before, f.value = append(f.before, f.value), s
+	f.mu.Unlock()
+	for _, changed := range f.changed {
+		changed()
+	}
 }
 
-func (f *fixed) Close() error { return nil }
+func (f *fixed) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+func (f *fixed) Close() {}
 
 // seen is a request as an upstream saw it.
 type seen struct {
@@ -178,7 +212,7 @@ func startBroker(t testing.TB, p *policy.Policy, edit func(*Options)) *testBroke
 	tb := &testBroker{ledger: &memory{}, secret: newFixed(realKey)}
 	o := Options{
 		Dir: shortDir(t), Policy: p, Ledger: tb.ledger,
-		Open:   func(policy.Credential) (Secret, error) { return tb.secret, nil },
+		Open:   func(_ policy.Credential, changed func()) (Secret, error) { return tb.secret.open(changed), nil },
 		attest: func(*session, peer) error { return nil },
 	}
 	if edit != nil {

@@ -179,11 +179,15 @@ func (c *call) clean(h http.Header) http.Header {
 // somebody waits for each line, no line is held back.
 func (c *call) reader(resp *http.Response) io.Reader {
 	hit := func(string) { c.hits++ }
+	from := io.Reader(resp.Body)
+	if c.git != nil && c.git.push != nil {
+		from = io.TeeReader(from, c.git.push.report)
+	}
 	switch kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind {
 	case "text/event-stream", "application/x-ndjson", "application/jsonl", "application/stream+json":
-		return c.scan.Lines(resp.Body, hit)
+		return c.scan.Lines(from, hit)
 	}
-	return c.scan.Reader(resp.Body, hit)
+	return c.scan.Reader(from, hit)
 }
 
 // digests are of what the upstream sent, and false of what is left of it.

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -24,10 +25,13 @@ const (
 	RuleUpstream = "upstream" // it cannot be reached, or ends in the middle
 )
 
+// errValue is a credential whose value went away after its intent was recorded.
+var errValue = errors.New("the credential's value cannot be had")
+
 // send makes the request anew and sends it with the credential. Stale says that it
 // failed on a connection that had been idle and may be sent again. The intent must
 // have been recorded.
-func (c *call) send(v Value) (resp *http.Response, stale bool, err error) {
+func (c *call) send() (resp *http.Response, stale bool, err error) {
 	head := c.x.Head
 	ctx, reused := c.x.Context(), false
 	repeatable := c.body == nil && head.Upgrade == "" && (head.Method == "GET" || head.Method == "HEAD" || head.Method == "OPTIONS")
@@ -35,7 +39,12 @@ func (c *call) send(v Value) (resp *http.Response, stale bool, err error) {
 		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused }})
 	}
 	req := c.request(ctx)
-	v.Use(func(b []byte) { attach(req, c.live.Attach, b) })
+	if c.git != nil && c.git.push != nil {
+		req.Body = c.git.push.start(ctx)
+	}
+	if c.scan, err = c.live.vault.use(ctx, func(b []byte) { attach(req, c.live.Attach, b) }); err != nil {
+		return nil, false, fmt.Errorf("%w: %w", errValue, err)
+	}
 	resp, err = c.live.transport.RoundTrip(req)
 	return resp, err != nil && repeatable && reused && !errors.As(err, new(net.Error)), err
 }
@@ -97,6 +106,8 @@ func upstreamDenial(host string, err error) *denial {
 	var cert *tls.CertificateVerificationError
 	var unknown x509.UnknownAuthorityError
 	switch {
+	case errors.Is(err, errValue):
+		return deny(RuleSecret, http.StatusBadGateway, "%v", err)
 	case errors.Is(err, ErrAddress):
 		return deny(RuleAddress, http.StatusBadGateway, "%s leads to an address that its route does not permit (%v): list its range in route.networks if that is meant", host, cause(err))
 	case errors.As(err, &cert), errors.As(err, &unknown):

@@ -19,29 +19,13 @@ type rule struct {
 	*policy.Credential
 	// prefix is Listen without a slash at its end.
 	prefix string
-	// spelled are the allow lines that name an encoded slash, and only those.
-	spelled []policy.Allow
 }
-
-// encodedSlash is how an encoded slash is written in patterns, and in the paths that
-// are matched with them: it is no separator there, and no * stands for it.
-const encodedSlash = "%2f"
 
 func newTable(p *policy.Policy) *table {
 	t := &table{}
 	for i := range p.Credentials {
 		c := &p.Credentials[i]
-		r := &rule{Credential: c, prefix: strings.TrimSuffix(c.Route.Listen, "/")}
-		for _, a := range c.Allow {
-			s := policy.Allow{Methods: a.Methods}
-			for _, path := range a.Paths {
-				if lower := foldSlash(path); strings.Contains(lower, encodedSlash) {
-					s.Paths = append(s.Paths, lower)
-				}
-			}
-			r.spelled = append(r.spelled, s)
-		}
-		t.rules = append(t.rules, r)
+		t.rules = append(t.rules, &rule{Credential: c, prefix: strings.TrimSuffix(c.Route.Listen, "/")})
 	}
 	slices.SortStableFunc(t.rules, func(a, b *rule) int { return cmp.Compare(len(b.prefix), len(a.prefix)) })
 	return t
@@ -71,11 +55,8 @@ func (t *table) names() string {
 
 // allows finds the allow line for a request.
 func (r *rule) allows(h *front.Head, rest string) (int, bool) {
-	lines, path := r.Allow, folded(rest)
-	if h.EncodedSlash {
-		lines = r.spelled
-	}
-	for i, a := range lines {
+	path := folded(rest)
+	for i, a := range r.Allow {
 		if a.Matches(h.Method, path) {
 			return i, true
 		}
@@ -83,16 +64,16 @@ func (r *rule) allows(h *front.Head, rest string) (int, bool) {
 	return 0, false
 }
 
-// folded is a path as patterns see it: decoded, but for its encoded slashes.
+// folded is a path as policy.Allow.Matches wants it: decoded, but for its encoded
+// slashes, which stay %2f.
 func folded(path string) string {
 	if !strings.Contains(path, "%") {
 		return path
 	}
-	parts := strings.Split(foldSlash(path), encodedSlash)
+	const slash = "%2f"
+	parts := strings.Split(strings.ReplaceAll(path, "%2F", slash), slash)
 	for i, p := range parts {
 		parts[i] = front.Unescape(p)
 	}
-	return strings.Join(parts, encodedSlash)
+	return strings.Join(parts, slash)
 }
-
-func foldSlash(s string) string { return strings.ReplaceAll(s, "%2F", encodedSlash) }

@@ -47,14 +47,8 @@ func (b *Broker) newWorld(p *policy.Policy, before *world) (*world, error) {
 	var errs error
 	for _, r := range w.table.rules {
 		if before != nil {
-			if old := before.live[r.Name]; old != nil && old.same(r) {
-				l := &live{rule: r, base: old.base, transport: old.transport, secret: old.secret}
-				old.mu.Lock()
-				if old.scan != nil {
-					l.scan = old.scan.acquire()
-				}
-				old.mu.Unlock()
-				w.live[r.Name] = l
+			if old := before.live[r.Name]; old != nil && old.serves(r) {
+				w.live[r.Name] = &live{rule: r, base: old.base, transport: old.transport, vault: old.vault}
 				continue
 			}
 		}
@@ -75,16 +69,9 @@ func (b *Broker) newWorld(p *policy.Policy, before *world) (*world, error) {
 // close closes what another world does not use.
 func (w *world) close(other *world) {
 	for name, l := range w.live {
-		if other != nil && other.live[name] != nil && other.live[name].secret == l.secret {
-			l.mu.Lock()
-			if l.scan != nil {
-				l.scan.release()
-				l.scan = nil
-			}
-			l.mu.Unlock()
-			continue
+		if other == nil || other.live[name] == nil || other.live[name].vault != l.vault {
+			l.close()
 		}
-		_ = l.close()
 	}
 }
 
