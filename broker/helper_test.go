@@ -325,3 +325,9 @@ func (l *lateLedger) Append(ctx context.Context, e ledger.Entry) (uint64, error)
 	}()
 	return 1, nil
 }
+
+type policyType = policy.Policy
+
+func (f *fixed) opener() func(policy.Credential, func()) (Secret, error) {
+	return func(_ policy.Credential, changed func()) (Secret, error) { return f.open(changed), nil }
+}
