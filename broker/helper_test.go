@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/pem"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -160,6 +161,7 @@ func newUpstream(t testing.TB, h http.HandlerFunc) *upstreamServer {
 		h(w, r)
 	}))
 	u.EnableHTTP2 = true
+	u.Config.ErrorLog = log.New(io.Discard, "", 0) // of callers that are killed
 	u.StartTLS()
 	t.Cleanup(u.Close)
 	u.ca = filepath.Join(t.TempDir(), "ca.pem")
