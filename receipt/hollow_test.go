@@ -28,7 +28,7 @@ func TestHollowChecks(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
-			cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-vet=off", "-overlay="+overlay, "-run", "^TestVerify$", ".")
+			cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-vet=off", "-failfast", "-ldflags=-s -w", "-overlay="+overlay, "-run", "^TestVerify$", ".")
 			cmd.Env = append(os.Environ(), "TIGHTSHIP_HOLLOW=")
 			out, err := cmd.CombinedOutput()
 			if err == nil {

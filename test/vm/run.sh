@@ -11,7 +11,7 @@
 # saves its state.
 #
 # env: TIGHTSHIP_VM          where the machines are (~/.cache/tightship-vm)
-#      TIGHTSHIP_VM_TIMEOUT  seconds until it is killed (1800)
+#      TIGHTSHIP_VM_TIMEOUT  seconds until it is killed (3600)
 #
 # exit code: the command's; 125 where the machine gave none
 set -uo pipefail
@@ -27,7 +27,7 @@ arguments="root=/dev/vda rw console=ttyS0 quiet loglevel=3 apparmor=1 security=a
 qemu() {
 	local root=$1
 	shift
-	timeout --signal=KILL "${TIGHTSHIP_VM_TIMEOUT:-1800}" qemu-system-x86_64 -accel tcg,thread=multi -machine pc-q35-7.2 -cpu max \
+	timeout --signal=KILL "${TIGHTSHIP_VM_TIMEOUT:-3600}" qemu-system-x86_64 -accel tcg,thread=multi -machine pc-q35-7.2 -cpu max \
 		-smp $cores -m $memory -nodefaults -display none -no-reboot -nic none \
 		-kernel "$vm/vmlinuz" -initrd "$vm/initrd.img" -append "$arguments" \
 		-drive if=none,id=root,cache=unsafe,"$root" -device virtio-blk-pci,drive=root,serial=vmroot \
