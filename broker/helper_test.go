@@ -203,8 +203,9 @@ func policyOf(cs ...policy.Credential) *policy.Policy {
 // testBroker is a broker at work with one sandbox, box.
 type testBroker struct {
 	*Broker
-	ledger *memory
-	secret *fixed
+	ledger  *memory
+	gitPort string
+	secret  *fixed
 }
 
 // startBroker runs a broker until the test ends. Callers are taken as they come,
