@@ -190,3 +190,48 @@ func TestFilesExhausted(t *testing.T) {
 		t.Errorf("afterwards: %d %s", resp.StatusCode, body)
 	}
 }
+
+// TestLedgerOnFullDisk has every sync fail from some moment on: nothing is sent then.
+func TestLedgerOnFullDisk(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("mounting takes root")
+	}
+	dir := filepath.Join(shortDir(t), "full")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skip(err)
+	}
+	defer unix.Unmount(dir, unix.MNT_DETACH)
+	log, err := ledger.Open(filepath.Join(dir, "ledger"), ledger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close() // it is broken
+	up := newUpstream(t, nil)
+	tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/use/*"))), func(o *Options) { o.Ledger = log })
+	c := tb.client(t)
+	last := 0
+	for i := range 2000 {
+		resp, body := fetch(t, c, "GET", fmt.Sprint("/x/use/", i), nil)
+		if last = resp.StatusCode; last != 200 {
+			if last != 503 || !strings.Contains(body, RuleLedger) {
+				t.Errorf("%d %s", last, body)
+			}
+			break
+		}
+	}
+	if last != 503 {
+		t.Error("the disk was never full")
+	}
+	sent := len(up.requests())
+	for i := range 10 {
+		if resp, _ := fetch(t, c, "GET", fmt.Sprint("/x/use/after", i), nil); resp.StatusCode != 503 {
+			t.Errorf("afterwards: %d", resp.StatusCode)
+		}
+	}
+	if n := len(up.requests()); n != sent {
+		t.Errorf("%d uses on a full disk", n-sent)
+	}
+}
