@@ -17,6 +17,7 @@ var unweakened = map[string]string{
 	"image":            "what is verified",
 	"runtime":          "which program enforces the rest; prove --runtime tries another",
 	"accept":           "it makes nothing weaker, it says so in the open",
+	"credentials":      "the container gets none of it; what the broker lets through is for the broker's own tests",
 	"user.name":        "judged with user.uid, from the image's own passwd",
 	"workspace.source": "a stand-in takes its place, as the user's files are not for the probes",
 	"workspace.target": "judged with workspace.mode: mounted elsewhere is not mounted there",

@@ -3,9 +3,11 @@ package policy
 import (
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/tightship-dev/tightship/spec"
 )
@@ -62,6 +64,22 @@ func (p *Policy) Container() (spec.Container, error) {
 		}}
 	}
 	return c, nil
+}
+
+// HostPath resolves a path of a credential (Route.CA, or what follows file:,
+// age: or oauth: in Credential.From): one that is relative counts from the
+// directory of the policy file, or from the working directory without one, and
+// ~/ is the home of whoever runs this program. Whether it exists is not checked.
+func (p *Policy) HostPath(name string) (string, error) {
+	rest, home := strings.CutPrefix(name, "~/")
+	if !home {
+		return p.hostPath(name)
+	}
+	dir, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("policy: %s: %w", name, err)
+	}
+	return filepath.Abs(filepath.Join(dir, rest))
 }
 
 // hostPath resolves a path of the file. With no file it counts from the

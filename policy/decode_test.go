@@ -21,6 +21,12 @@ func TestDecode(t *testing.T) {
 		{"byte order mark", "\ufeffversion: 1\n", func(p *Policy) {}},
 		{"windows line ends", "version: 1\r\nimage: a\r\n", func(p *Policy) { p.Image = "a" }},
 		{"empty credentials", "credentials: []", func(p *Policy) {}},
+		{"credentials", credentialFile(), func(p *Policy) {
+			c := defaultCredential()
+			c.Name, c.From, c.Attach.Style = "a", "env:A", AttachBearer
+			c.Route.Listen, c.Route.Upstream = "/a", "https://a.example"
+			p.Credentials = []Credential{c}
+		}},
 		{"image", "image: ghcr.io:443/a/b:1@sha256:0f", func(p *Policy) { p.Image = "ghcr.io:443/a/b:1@sha256:0f" }},
 		{"engine's default runtime", `runtime: ""`, func(p *Policy) { p.Runtime = "" }},
 		{"runtime by path", `runtime: /usr/bin/runsc`, func(p *Policy) { p.Runtime = "/usr/bin/runsc" }},
@@ -191,7 +197,6 @@ func TestDecodeRefuses(t *testing.T) {
 		{"seccomp under a tilde", "seccomp: ~/x.json", f + `:1:10: seccomp: ~ is not expanded here, write the path in full`},
 		{"broker", "network: broker", f + `:1:10: network: "broker" is not supported by this version`},
 		{"host network", "network: host", f + `:1:10: network: want none or bridge, found "host"`},
-		{"credentials", "credentials: [{}]", f + `:1:14: credentials: credentials are not supported by this version, only an empty list is`},
 		{"sysctl of the host", "sysctls: {vm.swappiness: '1'}", f + `:1:11: sysctls.vm.swappiness: is not a sysctl a container can have for itself (net.*, fs.mqueue.*, kernel.msg*, kernel.shm*, kernel.sem)`},
 		{"sysctl of the host's kernel", "sysctls: {kernel.core_pattern: '|x'}", f + `:1:11: sysctls.kernel.core_pattern: is not a sysctl a container can have for itself (net.*, fs.mqueue.*, kernel.msg*, kernel.shm*, kernel.sem)`},
 		{"sysctl by path", "sysctls: {net./../kernel: '1'}", f + `:1:11: sysctls.net./../kernel: is not a sysctl a container can have for itself (net.*, fs.mqueue.*, kernel.msg*, kernel.shm*, kernel.sem)`},
@@ -221,12 +226,12 @@ func TestDecodeRefuses(t *testing.T) {
 		{"accept with a year", "accept: [{check: a, reason: b, until: 2030}]", f + `:1:39: accept[0].until: want a date as 2006-01-02, found 2030`},
 		{"accept twice", "accept:\n- {check: a, reason: b, until: 2030-01-01}\n- {check: a, reason: c, until: 2031-01-01}", f + `:3:3: accept[1]: check "a" is accepted twice`},
 
-		{"alias bomb", "a: &a [x]\nb: &b [*a, *a]", f + ":1:4: anchors (&a) are not supported, write the value out where it is needed\n" +
-			f + ":2:4: anchors (&b) are not supported, write the value out where it is needed\n" +
-			f + ":2:8: aliases (*a) are not supported, write the value out\n" +
-			f + ":2:12: aliases (*a) are not supported, write the value out"},
-		{"anchor at the root", "&a", f + ":1:1: anchors (&a) are not supported, write the value out where it is needed"},
-		{"tag", "image: !!binary aGk=", f + ":1:8: tags (\"!!binary\") are not supported"},
+		{"alias bomb", "a: &a [x]\nb: &b [*a, *a]", f + ":1:4: anchors (&) are not supported, write the value out where it is needed\n" +
+			f + ":2:4: anchors (&) are not supported, write the value out where it is needed\n" +
+			f + ":2:8: aliases (*) are not supported, write the value out\n" +
+			f + ":2:12: aliases (*) are not supported, write the value out"},
+		{"anchor at the root", "&a", f + ":1:1: anchors (&) are not supported, write the value out where it is needed"},
+		{"tag", "image: !!binary aGk=", f + ":1:8: tags (!) are not supported"},
 		{"second document", "version: 1\n---\nversion: 1\n", f + ":2:1: a second document starts here, a policy is one document"},
 		{"broken second document", "version: 1\n---\n[", f + ":3: is not valid YAML: did not find expected node content"},
 		{"not YAML", "version: 1\n image: a\n", f + ":2: is not valid YAML: mapping values are not allowed in this context"},

@@ -28,6 +28,9 @@ type keys map[string]reader
 const maxErrors = 100
 
 func (d *decoder) add(n *yaml.Node, at, msg, nearest string) {
+	if knownKey(nearest) {
+		nearest = ""
+	}
 	if len(d.errs) < maxErrors {
 		d.errs = append(d.errs, &Error{File: d.file, Line: n.Line, Column: n.Column, Path: at, Msg: msg, Nearest: nearest})
 	}
@@ -41,16 +44,17 @@ func (d *decoder) addAt(at, msg string) {
 }
 
 // plain refuses the parts of YAML that let a file say something other than it
-// shows: aliases (and the bombs made of them), anchors and tags.
+// shows: aliases (and the bombs made of them), anchors and tags. It does not
+// repeat them: without quotes a password can be taken for one.
 func (d *decoder) plain(n *yaml.Node) {
 	switch {
 	case n.Kind == yaml.AliasNode:
-		d.add(n, "", "aliases (*"+short(n.Value)+") are not supported, write the value out", "")
+		d.add(n, "", "aliases (*) are not supported, write the value out", "")
 		return // its target is elsewhere in the file and visited there
 	case n.Anchor != "":
-		d.add(n, "", "anchors (&"+short(n.Anchor)+") are not supported, write the value out where it is needed", "")
+		d.add(n, "", "anchors (&) are not supported, write the value out where it is needed", "")
 	case n.Style&yaml.TaggedStyle != 0:
-		d.add(n, "", "tags ("+quoted(n.Tag)+") are not supported", "")
+		d.add(n, "", "tags (!) are not supported", "")
 	}
 	for _, c := range n.Content {
 		d.plain(c)
@@ -86,6 +90,10 @@ func (d *decoder) entries(n *yaml.Node, at string, f func(key, value *yaml.Node,
 			d.wrongType(k, at, "a key")
 			continue
 		}
+		if knownKey(k.Value) && !strings.HasPrefix(k.Value, "/") { // a mount point may look like anything
+			d.add(k, at, "a key of the file "+movedOut, "")
+			continue
+		}
 		below := join(at, k.Value)
 		if line, ok := seen[k.Value]; ok {
 			d.add(k, below, "duplicate key, it is already on line "+strconv.Itoa(line), "")
@@ -109,10 +117,20 @@ func (d *decoder) group(n *yaml.Node, at string, known keys) {
 		}
 		nearest := Nearest(k.Value, slices.Sorted(maps.Keys(known)))
 		if nearest == "" {
-			nearest = elsewhere(k.Value, "", Default().tree())
+			nearest = elsewhere(k.Value, "", around(at))
 		}
 		d.add(k, at, "unknown key", nearest)
 	})
+}
+
+// around is where a key that is unknown at a path may belong.
+func around(at string) []node {
+	if strings.HasPrefix(at, "credentials[") {
+		c := defaultCredential()
+		c.Attach.Style = AttachHeader
+		return slices.Concat(c.tree(), []node{{key: "allow[]", kids: Allow{}.tree()}, {key: "git", kids: GitAccess{}.tree()}})
+	}
+	return Default().tree()
 }
 
 // elsewhere finds the path of a key that stands in the wrong place, as pids

@@ -40,9 +40,10 @@ func Default() *Policy {
 			PythonPackages: []string{"anthropic", "requests", "github"},
 			Git:            Git{UserName: ".+", UserEmail: ".+", NonInteractive: true},
 		},
-		Runtime: "runc",
-		Accept:  []Accept{},
-		Origins: map[string]Origin{},
+		Credentials: []Credential{},
+		Runtime:     "runc",
+		Accept:      []Accept{},
+		Origins:     map[string]Origin{},
 	}
 }
 

@@ -79,11 +79,14 @@ func (es Errors) orNil() error {
 }
 
 // quoted shows a piece of the file in a message: one line, and not a whole
-// megabyte of it.
+// megabyte of it, and no key of a service that was put in the wrong place.
 func quoted(s string) string { return fmt.Sprintf("%q", short(s)) }
 
 func short(s string) string {
 	const most = 60
+	if knownKey(s) {
+		return "(what looks like a credential)"
+	}
 	if r := []rune(s); len(r) > most {
 		return string(r[:most]) + "…"
 	}

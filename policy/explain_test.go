@@ -42,6 +42,7 @@ func TestExplainGolden(t *testing.T) {
 	for _, row := range []struct{ name, file string }{
 		{"default", ""},
 		{"file", explained},
+		{"credentials", manyCredentials},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			p := decode(t, row.file)
@@ -150,6 +151,17 @@ func TestDigest(t *testing.T) {
 		"no_new_privileges: false", "seccomp: unconfined", "network: bridge", "sysctls: {}", "environment: {commands: []}",
 		"environment: {python_packages: []}", "environment: {git: {user.name: a}}", "environment: {git: {user.email: a}}",
 		"environment: {git: {noninteractive: false}}", "runtime: runsc", "accept: [{check: a, reason: b, until: 2030-01-01}]",
+		credentialFile(), credentialFile("name: b"), credentialFile("from: env:B"), credentialFile("route: {listen: /b, upstream: 'https://a.example'}"),
+		credentialFile("route: {listen: /a, upstream: 'https://b.example'}"), credentialFile("route: {listen: /a, upstream: 'https://a.example', ca: b}"),
+		credentialFile("route: {listen: /a, upstream: 'https://a.example', networks: [10.0.0.0/8]}"),
+		credentialFile("route: {listen: /a, upstream: 'https://a.example', websocket: true}"),
+		credentialFile("attach: {header: b}"), credentialFile("attach: {basic: b}"), credentialFile("attach: {query: b}"), credentialFile("attach: {query: c}"),
+		credentialFile("allow: [{methods: [GET], paths: [/]}]"), credentialFile("allow: [{methods: [PUT], paths: [/]}]"), credentialFile("allow: [{methods: [GET], paths: [/b]}]"),
+		credentialFile("git: {repositories: [a]}"), credentialFile("git: {repositories: [b]}"), credentialFile("git: {repositories: [a], fetch: false}"),
+		credentialFile("git: {repositories: [a], push: [refs/a]}"), credentialFile("git: {repositories: [a], force: true}"),
+		credentialFile("git: {repositories: [a], tags: true}"), credentialFile("git: {repositories: [a], delete: true}"),
+		credentialFile("limits: {rate: 1/s}"), credentialFile("limits: {rate: 1/min}"), credentialFile("limits: {concurrency: 1}"), credentialFile("limits: {body: 1}"),
+		credentialFile("limits: {budget: {requests: 1}}"), credentialFile("sets: {A: a}"), credentialFile("sets: {A: b}"), credentialFile("sets: {B: a}"),
 	} {
 		d := decode(t, file).Digest()
 		if !strings.HasPrefix(d, "sha256:") || len(d) != len("sha256:")+64 {
@@ -163,8 +175,11 @@ func TestDigest(t *testing.T) {
 	if other := decode(t, "# hello\nruntime: runc\nlimits: {pids: 100}").Digest(); other != Default().Digest() {
 		t.Error("a file that says what the default says has another digest")
 	}
+	if decode(t, credentialFile("name: env-1", "from: env")).Digest() != decode(t, credentialFile("name: env-1", "from: env:ENV_1")).Digest() {
+		t.Error("two ways to write one variable differ")
+	}
 	bare := Default()
-	bare.Capabilities, bare.User.Groups, bare.Accept = nil, nil, nil
+	bare.Capabilities, bare.User.Groups, bare.Accept, bare.Credentials = nil, nil, nil, nil
 	if bare.Digest() != Default().Digest() {
 		t.Error("nil and empty differ")
 	}

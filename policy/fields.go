@@ -191,12 +191,6 @@ func (d *decoder) command(n *yaml.Node, at string) (Command, bool) {
 	return c, len(d.errs) == before
 }
 
-func (d *decoder) credentials(n *yaml.Node, at string) {
-	if n.Kind != yaml.SequenceNode || len(n.Content) > 0 {
-		d.add(n, at, "credentials are not supported by this version, only an empty list is", "")
-	}
-}
-
 func (d *decoder) accept(n *yaml.Node, at string) {
 	d.policy.Accept = []Accept{}
 	seen := map[string]bool{}
@@ -215,11 +209,7 @@ func (d *decoder) accept(n *yaml.Node, at string) {
 				}
 			},
 		})
-		for _, key := range []string{"check", "reason", "until"} {
-			if _, ok := d.policy.Origins[join(at, key)]; !ok && n.Kind == yaml.MappingNode {
-				d.add(n, at, "needs "+key, "")
-			}
-		}
+		d.needs(n, at, "check", "reason", "until")
 		if a.Check != "" && seen[a.Check] {
 			d.add(n, at, "check "+quoted(a.Check)+" is accepted twice", "")
 		}

@@ -15,6 +15,9 @@ import (
 func FuzzDecode(f *testing.F) {
 	f.Add(InitTemplate())
 	f.Add([]byte(explained))
+	f.Add([]byte(manyCredentials))
+	f.Add([]byte(two("b", "/a", "sets: {A: '{port}'}", "sets: {A: b}")))
+	f.Add([]byte(credentialFile("git: {repositories: ['**'], push: ['refs/**/x*']}", "attach: {basic: \"\\u2028\"}", "from: 'exec: \"'")))
 	for _, seed := range []string{
 		"", "---\n", "\ufeff", "a: &a [*a]", "limits: {memory: 5, swap: -1, cpus: .5}", "tmpfs: {/a: , ? b : c}", "image: |\n  x\n",
 		"sysctls: {net.a: \"\\t1\"}", "? - a\n: b", "accept: [{check: a, reason: \"\\u2028 '\\\"\\\\\", until: 2030-01-01}]",

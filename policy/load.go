@@ -140,8 +140,12 @@ func syntax(err error, data []byte) *Error {
 	msg := strings.TrimPrefix(err.Error(), "yaml: ")
 	m := yamlLine.FindStringSubmatch(msg)
 	line, _ := strconv.Atoi(m[1])
+	rest := msg[len(m[0]):]
+	if strings.HasPrefix(rest, "unknown anchor") { // followed by its name, which can be a password that begins with *
+		rest = "an alias (*) that stands for nothing; a text that begins with * needs quotes"
+	}
 	return &Error{
 		Line: min(max(line, 1), 1+bytes.Count(data, []byte("\n"))),
-		Msg:  "is not valid YAML: " + msg[len(m[0]):],
+		Msg:  "is not valid YAML: " + rest,
 	}
 }

@@ -68,7 +68,7 @@ func TestLoadRefuses(t *testing.T) {
 
 func TestInitTemplateIsTheDefault(t *testing.T) {
 	p := decode(t, string(InitTemplate()))
-	for _, key := range []string{"version", "image", "user.groups", "tmpfs./tmp.dev", "limits.core", "environment.git.noninteractive", "accept"} {
+	for _, key := range []string{"version", "image", "user.groups", "tmpfs./tmp.dev", "limits.core", "environment.git.noninteractive", "credentials", "accept"} {
 		if _, ok := p.Origins[key]; !ok {
 			t.Errorf("%s is missing from the template", key)
 		}
@@ -82,6 +82,25 @@ func TestInitTemplateIsTheDefault(t *testing.T) {
 		if len(line) > 80 {
 			t.Errorf("line %d is %d columns wide", i+1, len(line))
 		}
+	}
+}
+
+// The examples that stand in comments are policies.
+func TestInitTemplateExamples(t *testing.T) {
+	var examples []string
+	for line := range strings.Lines(string(InitTemplate())) {
+		if example, ok := strings.CutPrefix(line, "#   "); ok {
+			examples = append(examples, "  "+example)
+		} else if name, empty := strings.CutSuffix(line, ": []\n"); empty && len(examples) > 0 {
+			file := name + ":\n" + strings.ReplaceAll(strings.Join(examples, ""), "check: ID", "check: fs.tmp-noexec")
+			if p := decode(t, file); len(p.Credentials) != 2 && len(p.Accept) != 1 {
+				t.Errorf("%d credentials and %d acceptances in\n%s", len(p.Credentials), len(p.Accept), file)
+			}
+			examples = nil
+		}
+	}
+	if len(examples) > 0 {
+		t.Errorf("no key behind\n%s", strings.Join(examples, ""))
 	}
 }
 

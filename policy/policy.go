@@ -17,9 +17,10 @@
 // A group with fixed keys (user, workspace, limits, environment and its git)
 // merges key by key: what the file leaves out keeps its default. A list or a
 // map with free keys (tmpfs, sysctls, capabilities, environment.commands,
-// environment.python_packages, user.groups) replaces the default as a whole,
+// environment.python_packages, user.groups, credentials) replaces the default as a whole,
 // so that it can also be emptied. Within one tmpfs entry a missing key takes
-// the tight value: 2g, no exec, no suid, no dev.
+// the tight value: 2g, no exec, no suid, no dev. Within one credential a
+// missing key takes what Credential says; nothing is allowed that is not written.
 //
 // Only the plain part of YAML is read: no aliases, anchors, tags or second
 // documents, and no characters that make a reviewer see another file than the
@@ -45,6 +46,7 @@ type Policy struct {
 	Network         Network           `yaml:"network"`
 	Sysctls         map[string]string `yaml:"sysctls"`
 	Environment     Environment       `yaml:"environment"`
+	Credentials     []Credential      `yaml:"credentials"`
 	Runtime         string            `yaml:"runtime"` // "" is the engine's default
 	Accept          []Accept          `yaml:"accept"`
 

@@ -34,10 +34,6 @@ func Schema() ([]byte, error) {
 		}
 	}
 	setDefaults(s, s.Definitions, Default().tree())
-	// Foreseen by the format, and not by the types of this version.
-	s.Properties.Set("credentials", &jsonschema.Schema{
-		Type: "array", MaxItems: new(uint64), Description: "Not supported by this version; only an empty list is allowed.",
-	})
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -67,6 +63,10 @@ func scalarSchema(t reflect.Type) *jsonschema.Schema {
 		s := text(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
 		s.Format = "date"
 		return s
+	case reflect.TypeFor[Rate]():
+		return text(orUnlimited(ratePattern))
+	case reflect.TypeFor[Attach]():
+		return attachSchema()
 	}
 	return nil
 }

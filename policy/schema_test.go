@@ -96,12 +96,13 @@ func TestSchemaAccepts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, file := range map[string]string{
-		"default":   string(full),
-		"template":  string(InitTemplate()),
-		"explained": explained,
-		"numbers":   "limits: {memory: 8388608, swap: 0, cpus: 0.5, pids: 5, core: 1g}",
-		"words":     "limits: {memory: unlimited, swap: unlimited, cpus: unlimited, pids: unlimited, nofile: '64', core: '0'}",
-		"others":    "rootfs: writable\nnetwork: bridge\nseccomp: ./x\nruntime: ''\ncapabilities: [CAP_CHOWN, ALL]\nuser: {name: '', groups: [1]}\ncredentials: []",
+		"default":     string(full),
+		"template":    string(InitTemplate()),
+		"explained":   explained,
+		"numbers":     "limits: {memory: 8388608, swap: 0, cpus: 0.5, pids: 5, core: 1g}",
+		"words":       "limits: {memory: unlimited, swap: unlimited, cpus: unlimited, pids: unlimited, nofile: '64', core: '0'}",
+		"credentials": manyCredentials,
+		"others":      "rootfs: writable\nnetwork: bridge\nseccomp: ./x\nruntime: ''\ncapabilities: [CAP_CHOWN, ALL]\nuser: {name: '', groups: [1]}\ncredentials: []",
 	} {
 		t.Run(name, func(t *testing.T) {
 			decode(t, file)
@@ -122,10 +123,27 @@ func TestSchemaRefuses(t *testing.T) {
 		"limits: {pids: 0}", "limits: {pids: 1.5}", "limits: {memroy: 1g}", "capabilities: [NOPE]", "capabilities: [CHOWN, CHOWN]",
 		"no_new_privileges: 'true'", "seccomp: strict", "network: broker", "sysctls: {vm.swappiness: '1'}",
 		"sysctls: {net.core.somaxconn: 1}", "environment: {commands: [{expect: a}]}", "environment: {commands: [{run: []}]}",
-		"environment: {python_packages: ['a; b']}", "environment: {git: {name: a}}", "credentials: [{}]", "runtime: --x",
+		"environment: {python_packages: ['a; b']}", "environment: {git: {name: a}}", "credentials: [{}]", "credentials: {}", "runtime: --x",
 		"accept: [{check: a, reason: b}]", "accept: [{check: a, until: 2030-01-01}]", "accept: [{reason: b, until: 2030-01-01}]",
 		"accept: [{check: a, reason: ' ', until: 2030-01-01}]", "accept: [{check: a, reason: b, until: soon}]",
 		"accept: [{check: '', reason: b, until: 2030-01-01}]",
+		"credentials: [{from: env, attach: bearer, route: {listen: /, upstream: 'https://a'}}]",
+		"credentials: [{name: a, attach: bearer, route: {listen: /, upstream: 'https://a'}}]",
+		"credentials: [{name: a, from: env, route: {listen: /, upstream: 'https://a'}}]",
+		"credentials: [{name: a, from: env, attach: bearer}]",
+		credentialFile("form: x"), credentialFile("name: A"), credentialFile("from: hunter2"), credentialFile("from: environ"), credentialFile("from: vault:a"), credentialFile("from: file"),
+		credentialFile("route: {listen: a, upstream: 'https://a'}"), credentialFile("route: {listen: /a, upstream: 'http://a'}"), credentialFile("route: {listen: /a, upstream: 'https://u@a'}"),
+		credentialFile("route: {listen: /a}"), credentialFile("route: {upstream: 'https://a'}"), credentialFile("route: {listen: /a, upstream: 'https://a', networks: [10.0.0.1]}"),
+		credentialFile("route: {listen: /a, upstream: 'https://a', networks: [10.0.0.0/8, 10.0.0.0/8]}"),
+		credentialFile("attach: header"), credentialFile("attach: {}"), credentialFile("attach: {ssh: {}}"), credentialFile("attach: {header: a, basic: b}"),
+		credentialFile("attach: {header: 'a b'}"), credentialFile("attach: {basic: 'a:b'}"), credentialFile("attach: {query: 'a=b'}"),
+		credentialFile("allow: [{methods: [], paths: [/]}]"), credentialFile("allow: [{methods: [get], paths: [/]}]"), credentialFile("allow: [{methods: [GET], paths: []}]"),
+		credentialFile("allow: [{methods: [GET]}]"), credentialFile("allow: [{paths: [/]}]"), credentialFile("allow: [{methods: [GET], paths: [a]}]"),
+		credentialFile("allow: [{methods: [GET, GET], paths: [/]}]"), credentialFile("allow: [{methods: [GET], paths: ['/?a']}]"),
+		credentialFile("git: {}"), credentialFile("git: {repositories: []}"), credentialFile("git: {repositories: [/a]}"), credentialFile("git: {repositories: [a], push: [main]}"),
+		credentialFile("git: {repositories: [a], fetch: 'true'}"), credentialFile("limits: {rate: 100}"), credentialFile("limits: {rate: 0/s}"), credentialFile("limits: {rate: 1/d}"),
+		credentialFile("limits: {concurrency: 0}"), credentialFile("limits: {body: 0}"), credentialFile("limits: {budget: {requests: 0}}"), credentialFile("limits: {budget: 1}"),
+		credentialFile("sets: {a-b: c}"), credentialFile("sets: {A: 1}"),
 	} {
 		t.Run(file, func(t *testing.T) {
 			if err := schema.Validate(asJSON(t, []byte(file))); err == nil {

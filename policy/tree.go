@@ -72,6 +72,7 @@ func (p *Policy) tree() []node {
 				{key: "noninteractive", leaf: p.Environment.Git.NonInteractive},
 			}},
 		}},
+		{key: "credentials", list: true, kids: listed(p.Credentials, Credential.tree)},
 		{key: "runtime", leaf: p.Runtime},
 		{key: "accept", list: true, kids: listed(p.Accept, func(a Accept) []node {
 			return []node{

@@ -4,6 +4,9 @@
 // It reads plans from standard input, attempts what they name, and reports
 // what came of it as JSON lines; package probe says how. It never decides
 // whether anything passed.
+//
+// As `tightship-guest forward` it joins a port on the loopback interface to the
+// broker's socket.
 package main
 
 import (
@@ -13,6 +16,9 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "forward" {
+		os.Exit(runForward(os.Args[2:]))
+	}
 	if probe.Helper(os.Args[1:]) {
 		return
 	}

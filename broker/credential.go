@@ -1,0 +1,58 @@
+package broker
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/tightship-dev/tightship/policy"
+)
+
+// live is a credential at work: its rule, its value, and what sends its requests. A
+// change of the policy that leaves those alone keeps them, with the connections.
+type live struct {
+	*rule
+	base      *url.URL
+	transport *http.Transport
+	vault     *vault
+}
+
+// newLive opens what a credential needs.
+func newLive(r *rule, o *Options, p *policy.Policy) (*live, error) {
+	fail := func(err error) (*live, error) { return nil, fmt.Errorf("credential %s: %w", r.Name, err) }
+	base, err := url.Parse(r.Route.Upstream)
+	if err != nil {
+		return fail(err)
+	}
+	ca := r.Route.CA
+	if ca != "" {
+		if ca, err = p.HostPath(ca); err != nil {
+			return fail(err)
+		}
+	}
+	t, err := newTransport(r.Route, ca)
+	if err != nil {
+		return fail(err)
+	}
+	v := &vault{}
+	s, err := o.Open(*r.Credential, v.changed)
+	if err != nil {
+		return fail(err)
+	}
+	v.secret = s
+	return &live{rule: r, base: base, transport: t, vault: v}, nil
+}
+
+// serves says whether a credential needs nothing that this one does not have.
+func (l *live) serves(r *rule) bool {
+	a, b := l.Route, r.Route
+	return l.From == r.From && a.Upstream == b.Upstream && a.CA == b.CA && slices.Equal(a.Networks, b.Networks)
+}
+
+// close gives up what the credential holds. Answers that are under way are read to
+// their end.
+func (l *live) close() {
+	l.transport.CloseIdleConnections()
+	l.vault.close()
+}

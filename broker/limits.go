@@ -1,0 +1,113 @@
+package broker
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/tightship-dev/tightship/policy"
+)
+
+// bucket is a token bucket. The zero value is full.
+type bucket struct {
+	used float64 // tokens that are gone
+	at   time.Time
+}
+
+// take takes a token, of most that grow back at rate a second.
+func (b *bucket) take(now time.Time, rate, most float64) bool {
+	if gone := now.Sub(b.at).Seconds(); gone > 0 {
+		b.used = max(0, b.used-gone*rate)
+		b.at = now
+	}
+	if b.used+1 > most {
+		return false
+	}
+	b.used++
+	return true
+}
+
+// usage is what one sandbox has used of one credential since the broker started. It
+// outlives a change of the policy.
+type usage struct {
+	mu       sync.Mutex
+	rate     bucket
+	underWay map[use]struct{}
+	requests int64
+}
+
+// The rules of limits.
+const (
+	RuleRate        = "rate"
+	RuleConcurrency = "concurrency"
+	RuleBudget      = "budget"
+)
+
+// begin counts a request in, or says why not. Whoever began must end. A rate of 100/min
+// allows a hundred at once, and then as many as grow back.
+func (u *usage) begin(now time.Time, l policy.Bounds, x use) *denial {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if most := int64(l.Budget.Requests); most > 0 && u.requests >= most {
+		return deny(RuleBudget, http.StatusForbidden, "the budget of %d requests is used up", most)
+	}
+	if most := int64(l.Concurrency); most > 0 && int64(len(u.underWay)) >= most {
+		return deny(RuleConcurrency, http.StatusTooManyRequests, "%d requests are under way, and no more are allowed at once", most).after(1)
+	}
+	if l.Rate.Requests > 0 {
+		most := float64(l.Rate.Requests)
+		perSecond := most / l.Rate.Per.Seconds()
+		if !u.rate.take(now, perSecond, most) {
+			wait := int(1/perSecond) + 1
+			return deny(RuleRate, http.StatusTooManyRequests, "more than %d requests in %v", l.Rate.Requests, l.Rate.Per).after(wait)
+		}
+	}
+	if u.underWay == nil {
+		u.underWay = map[use]struct{}{}
+	}
+	u.underWay[x] = struct{}{}
+	u.requests++
+	return nil
+}
+
+func (u *usage) end(x use) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.underWay, x)
+}
+
+// cut ends what is under way.
+func (u *usage) cut() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for x := range u.underWay {
+		x.Cancel()
+	}
+}
+
+// counts is the requests so far and those under way.
+func (u *usage) counts() (requests int64, underWay int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.requests, len(u.underWay)
+}
+
+// denial is a request that is refused, by whatever rule.
+type denial struct {
+	rule      string
+	status    int
+	reason    string
+	allowLine string
+	where     string // in the policy the line belongs
+	retry     int    // seconds; 0 says nothing
+}
+
+func deny(rule string, status int, format string, args ...any) *denial {
+	return &denial{rule: rule, status: status, reason: fmt.Sprintf(format, args...)}
+}
+
+func (d *denial) after(seconds int) *denial {
+	d.retry = seconds
+	return d
+}

@@ -1,0 +1,234 @@
+package broker
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tightship-dev/tightship/broker/front"
+	"github.com/tightship-dev/tightship/ledger"
+	"github.com/tightship-dev/tightship/policy"
+)
+
+// TestReload changes the policy and the value under a connection that stays.
+func TestReload(t *testing.T) {
+	up := newUpstream(t, nil)
+	tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/a"))), nil)
+	c := tb.dial(t)
+	r := bufio.NewReader(c)
+	ask := func(path string) int {
+		t.Helper()
+		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: b\r\n\r\n", path)
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, resp.Body)
+		return resp.StatusCode
+	}
+	if s := ask("/x/b"); s != 403 {
+		t.Errorf("before: %d", s)
+	}
+	if err := tb.Reload(policyOf(up.credential("x", apiKey, allow("GET", "/b")))); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := ask("/x/a"), ask("/x/b"); a != 403 || b != 200 {
+		t.Errorf("after: %d, %d", a, b)
+	}
+	const next = "sk-next-0123456789abcdef"
+	tb.secret.set(next)
+	ask("/x/b")
+	seen := up.requests()
+	if got := seen[len(seen)-1].header.Get("X-Api-Key"); got != next {
+		t.Errorf("the upstream saw %q", got)
+	}
+	// A policy that cannot be put to work changes nothing.
+	bad := up.credential("x", apiKey, allow("GET", "/c"))
+	bad.Route.CA = "/nowhere.pem"
+	if err := tb.Reload(policyOf(bad)); !errors.Is(err, ErrCA) {
+		t.Errorf("a policy with no CA: %v", err)
+	}
+	if s := ask("/x/b"); s != 200 {
+		t.Errorf("after a bad policy: %d", s)
+	}
+}
+
+// TestOldValueIsStillFound has an upstream echo the value before the last one.
+func TestOldValueIsStillFound(t *testing.T) {
+	up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "it was "+realKey) })
+	tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/a"))), nil)
+	fetch(t, tb.client(t), "GET", "/x/a", nil)
+	tb.secret.set("sk-next-0123456789abcdef")
+	if _, body := fetch(t, tb.client(t), "GET", "/x/a", nil); strings.Contains(body, realKey) {
+		t.Error(body)
+	}
+}
+
+func TestRevoke(t *testing.T) {
+	arrived := make(chan struct{}, 1)
+	up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/wait" {
+			arrived <- struct{}{}
+			<-r.Context().Done()
+		}
+	})
+	tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/**"))), nil)
+	cut := make(chan error, 1)
+	go func() {
+		_, err := tb.client(t).Get("http://b/x/wait")
+		cut <- err
+	}()
+	<-arrived
+	if err := tb.Revoke("nobody"); !errors.Is(err, ErrNoCredential) {
+		t.Error(err)
+	}
+	if err := tb.Revoke("x"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-cut; err == nil {
+		t.Error("what was under way went on")
+	}
+	resp, body := fetch(t, tb.client(t), "GET", "/x/a", nil)
+	if resp.StatusCode != 403 || !strings.Contains(body, RuleRevoked) {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+	// A change of the policy does not bring it back.
+	if err := tb.Reload(policyOf(up.credential("x", apiKey, allow("GET", "/a")))); err != nil {
+		t.Fatal(err)
+	}
+	if resp, _ := fetch(t, tb.client(t), "GET", "/x/a", nil); resp.StatusCode != 403 {
+		t.Errorf("after a reload: %d", resp.StatusCode)
+	}
+	if n := len(up.requests()); n != 1 {
+		t.Errorf("%d uses", n)
+	}
+}
+
+func TestSecretFails(t *testing.T) {
+	up := newUpstream(t, nil)
+	tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/**"))), nil)
+	tb.secret.fail(errors.New("the file is gone"))
+	resp, body := fetch(t, tb.client(t), "GET", "/x/a", nil)
+	if resp.StatusCode != 502 || !strings.Contains(body, "the file is gone") {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+	// A value that cannot be looked for in answers is not used either.
+	tb.secret.fail(nil)
+	tb.secret.set("short")
+	resp, body = fetch(t, tb.client(t), "GET", "/x/a", nil)
+	if resp.StatusCode != 502 || !strings.Contains(body, RuleSecret) {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+	if n := len(up.requests()) + len(tb.ledger.of(ledger.Intent)); n != 0 {
+		t.Errorf("%d uses", n)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	now := time.Unix(1000, 0)
+	var u usage
+	type use struct{ *front.Exchange }
+	begin := func(l policy.Bounds) string {
+		if d := u.begin(now, l, &use{}); d != nil {
+			return d.rule
+		}
+		return ""
+	}
+	rate := policy.Bounds{Rate: policy.Rate{Requests: 2, Per: time.Second}}
+	for i, step := range []struct {
+		after time.Duration
+		l     policy.Bounds
+		want  string
+	}{
+		{0, rate, ""}, {0, rate, ""}, {0, rate, RuleRate}, {400 * time.Millisecond, rate, RuleRate}, {100 * time.Millisecond, rate, ""},
+		{0, rate, RuleRate}, {time.Hour, rate, ""}, {0, rate, ""}, {0, rate, RuleRate},
+		{0, policy.Bounds{Concurrency: 5}, RuleConcurrency}, {0, policy.Bounds{Concurrency: 6}, ""},
+		{0, policy.Bounds{Budget: policy.Budget{Requests: 6}}, RuleBudget}, {0, policy.Bounds{Budget: policy.Budget{Requests: 7}}, ""},
+	} {
+		now = now.Add(step.after)
+		if got := begin(step.l); got != step.want {
+			t.Errorf("step %d: %q, want %q", i, got, step.want)
+		}
+	}
+}
+
+// TestOneSandboxDoesNotStarveAnother fills one sandbox's connections.
+func TestOneSandboxDoesNotStarveAnother(t *testing.T) {
+	up := newUpstream(t, nil)
+	tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/**"))), func(o *Options) { o.MaxConns = 3 })
+	if _, err := tb.Add("other", os.Getuid()); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		tb.dial(t)
+	}
+	eventually(t, "three connections", func() bool { return tb.conns.Load() == 3 })
+	resp, err := http.ReadResponse(bufio.NewReader(tb.dial(t)), nil)
+	if err != nil || resp.StatusCode != 503 {
+		t.Errorf("the fourth: %v %v", resp, err)
+	}
+	if resp, body := fetch(t, socketClient(t, tb.paths.socket("other")), "GET", "/x/a", nil); resp.StatusCode != 200 {
+		t.Errorf("the other: %d %s", resp.StatusCode, body)
+	}
+}
+
+func TestSlowSenders(t *testing.T) {
+	up := newUpstream(t, nil)
+	tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("POST", "/**"))), func(o *Options) {
+		o.Times = front.Times{Idle: time.Minute, Head: 200 * time.Millisecond, Body: 200 * time.Millisecond, Send: time.Minute}
+	})
+	for rule, sent := range map[string]string{
+		"slow-head": "POST /x/a HTTP/1.1\r\nHo",
+		"slow-body": "POST /x/a HTTP/1.1\r\nHost: b\r\nContent-Length: 5\r\n\r\nhel",
+	} {
+		status, got := say(t, tb.dial(t), sent)
+		if status != 408 || got != rule {
+			t.Errorf("%s: %d %s", rule, status, got)
+		}
+	}
+	// One that ends in the middle is cut off, and nobody waits for it.
+	c := tb.dial(t)
+	io.WriteString(c, "POST /x/a HTTP/1.1\r\nHost: b\r\nContent-Length: 5\r\n\r\nhel")
+	c.(interface{ CloseWrite() error }).CloseWrite()
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil || resp.StatusCode != 400 {
+		t.Errorf("%v %v", resp, err)
+	}
+}
+
+// TestDenialsDoNotFillTheDisk makes a thousand denials.
+func TestDenialsDoNotFillTheDisk(t *testing.T) {
+	up := newUpstream(t, nil)
+	tb := startBroker(t, policyOf(up.credential("x", apiKey)), nil)
+	c := tb.client(t)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 100 {
+				fetch(t, c, "GET", "/x/a", nil)
+			}
+		})
+	}
+	all.Wait()
+	var text strings.Builder
+	if err := tb.metrics.write(&text, 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text.String(), `tightship_broker_requests_total{credential="x",decision="denied",rule="not-allowed"} 400`) {
+		t.Errorf("the metrics: %s", text.String())
+	}
+	if n := len(tb.ledger.of(ledger.Denied)); n < denialBurst || n > 399 {
+		t.Errorf("%d records", n)
+	}
+	d := &denials{tank: bucket{used: denialBurst}, lost: 7}
+	if lost, ok := d.admit(time.Now().Add(time.Hour)); !ok || lost != 7 {
+		t.Errorf("%d %v", lost, ok)
+	}
+}

@@ -1,0 +1,121 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/tightship-dev/tightship/redact"
+)
+
+// Secret is where a credential's value comes from; *secret.Keeper is one. Its errors
+// must not hold the value.
+type Secret interface {
+	// Use lends the current value to f, which keeps nothing of it, and fetches one
+	// where there is none that is good.
+	Use(ctx context.Context, f func(b []byte)) error
+	// Values lends what Use gives now or is about to give, and what it gave a while
+	// ago, which answers may still echo.
+	Values(f func(values ...[]byte))
+	Close()
+}
+
+// vault is a credential's value with what looks for it in answers. It outlives a
+// change of the policy that leaves the source alone.
+type vault struct {
+	secret Secret
+
+	mu     sync.Mutex
+	scan   *scan
+	err    error // why the newest value can't be looked for, so must not be used
+	closed bool
+}
+
+// changed is called for each new value, before anybody can use it: what is not known
+// how to redact is never sent.
+func (v *vault) changed() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.closed || v.secret == nil {
+		return
+	}
+	var set *redact.Set
+	v.secret.Values(func(values ...[]byte) { set, v.err = redact.Compile(values...) })
+	if v.err != nil {
+		return
+	}
+	if v.scan != nil {
+		v.scan.release()
+	}
+	v.scan = &scan{Set: set, uses: 1}
+}
+
+var errNoScan = errors.New("it has no value yet")
+
+// check says whether there is a value that can be used.
+func (v *vault) check(ctx context.Context) error {
+	if err := v.secret.Use(ctx, func([]byte) {}); err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.err == nil && v.scan == nil {
+		return errNoScan
+	}
+	return v.err
+}
+
+// use lends the value to f, and returns what looks for it, which is to be released.
+func (v *vault) use(ctx context.Context, f func(b []byte)) (*scan, error) {
+	var s *scan
+	var unfit error
+	err := v.secret.Use(ctx, func(b []byte) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if unfit = v.err; unfit == nil && v.scan == nil {
+			unfit = errNoScan
+		}
+		if unfit == nil {
+			s = v.scan.acquire()
+			f(b)
+		}
+	})
+	return s, errors.Join(err, unfit)
+}
+
+func (v *vault) close() {
+	v.mu.Lock()
+	v.closed = true
+	if v.scan != nil {
+		v.scan.release()
+		v.scan = nil
+	}
+	v.mu.Unlock()
+	v.secret.Close()
+}
+
+// scan is a redactor that is overwritten when the last answer that it is needed for
+// was read.
+type scan struct {
+	*redact.Set
+
+	mu   sync.Mutex
+	uses int // of answers, and one of the vault
+}
+
+func (s *scan) acquire() *scan {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.uses++
+	return s
+}
+
+func (s *scan) release() {
+	s.mu.Lock()
+	s.uses--
+	last := s.uses == 0
+	s.mu.Unlock()
+	if last {
+		_ = s.Close() // it only overwrites
+	}
+}

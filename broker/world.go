@@ -1,0 +1,114 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/tightship-dev/tightship/policy"
+)
+
+// world is a policy at work. A change of the policy makes another one, and requests
+// that are under way keep theirs.
+type world struct {
+	policy *policy.Policy
+	table  *table
+	live   map[string]*live
+
+	gone *revocations
+}
+
+func (w *world) revoked(name string) bool { return w.gone.has(name) }
+
+// revocations are the credentials that were revoked. They outlive a change of the
+// policy, and not the broker's end.
+type revocations struct {
+	mu    sync.RWMutex
+	names map[string]bool
+}
+
+func (r *revocations) has(name string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.names[name]
+}
+
+func (r *revocations) add(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.names[name] = true
+}
+
+// newWorld opens what the policy needs, and takes over from the world before it what
+// did not change.
+func (b *Broker) newWorld(p *policy.Policy, before *world) (*world, error) {
+	w := &world{policy: p, table: newTable(p), live: map[string]*live{}, gone: &b.gone}
+	var errs error
+	for _, r := range w.table.rules {
+		if before != nil {
+			if old := before.live[r.Name]; old != nil && old.serves(r) {
+				w.live[r.Name] = &live{rule: r, base: old.base, transport: old.transport, vault: old.vault}
+				continue
+			}
+		}
+		l, err := newLive(r, &b.o, p)
+		if err != nil {
+			errs = errors.Join(errs, err)
+			continue
+		}
+		w.live[r.Name] = l
+	}
+	if errs != nil {
+		w.close(before)
+		return nil, errs
+	}
+	return w, nil
+}
+
+// close closes what another world does not use.
+func (w *world) close(other *world) {
+	for name, l := range w.live {
+		if other == nil || other.live[name] == nil || other.live[name].vault != l.vault {
+			l.close()
+		}
+	}
+}
+
+// Reload puts another policy to work. The connections stay, and requests that are
+// under way end under the policy that they began with. After an error the old policy
+// stays.
+func (b *Broker) Reload(p *policy.Policy) error {
+	b.reloading.Lock()
+	defer b.reloading.Unlock()
+	before := b.world.Load()
+	w, err := b.newWorld(p, before)
+	if err != nil {
+		return err
+	}
+	b.world.Store(w)
+	before.close(w)
+	b.note("policy.reloaded", fmt.Sprintf("%d credentials", len(w.live)))
+	return nil
+}
+
+// ErrNoCredential says that the policy has no credential of a name.
+var ErrNoCredential = errors.New("there is no such credential")
+
+// Revoke stops the use of a credential: nothing begins any more, and what is under
+// way is cut off. It lasts until the broker is started again.
+func (b *Broker) Revoke(name string) error {
+	w := b.world.Load()
+	if w.live[name] == nil {
+		names := make([]string, 0, len(w.live))
+		for n := range w.live {
+			names = append(names, n)
+		}
+		slices.Sort(names)
+		return fmt.Errorf("%w: %s (there are: %v)", ErrNoCredential, name, names)
+	}
+	b.gone.add(name)
+	b.cut(name)
+	b.note("credential.revoked", name)
+	return nil
+}

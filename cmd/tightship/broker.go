@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tightship-dev/tightship/broker"
+	"github.com/tightship-dev/tightship/broker/front"
+	"github.com/tightship-dev/tightship/report"
+)
+
+func (a *app) brokerCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "broker",
+		Short: "Let containers use credentials that they never hold",
+		Long: `Let containers use credentials that they never hold.
+
+` + "`tightship broker serve`" + ` runs on the host and holds the credentials of the policy. A
+container gets a directory with a Unix socket. What is sent there and allowed by
+the policy is recorded, gets its credential, and goes to the upstream over TLS.`,
+	}
+	c.AddCommand(a.brokerServeCommand(), a.sandboxCommand(), a.brokerCheckCommand(),
+		a.brokerReloadCommand(), a.brokerRevokeCommand(), a.brokerStatusCommand())
+	return c
+}
+
+// stateFlag adds --state to a command.
+func stateFlag(c *cobra.Command, dir *string) {
+	c.Flags().StringVar(dir, "state", "", "the broker's `DIRECTORY`, in place of /run/tightship for root and $XDG_RUNTIME_DIR/tightship")
+}
+
+// stateDir is where a broker has its sockets.
+func stateDir(flag string) (string, error) {
+	switch {
+	case flag != "":
+		return filepath.Abs(flag)
+	case os.Geteuid() == 0:
+		return "/run/tightship", nil
+	}
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "tightship"), nil
+	}
+	return "", withHint(errors.New("there is no directory for the broker's sockets: XDG_RUNTIME_DIR is not set"), "name one with --state DIRECTORY")
+}
+
+// brokerAt is the running broker.
+func brokerAt(flag string) (*broker.Client, error) {
+	dir, err := stateDir(flag)
+	if err != nil {
+		return nil, err
+	}
+	return broker.NewClient(dir), nil
+}
+
+// brokerError adds what to do.
+func brokerError(err error) error {
+	switch {
+	case errors.Is(err, broker.ErrNotRunning):
+		return withHint(err, "start one with `tightship broker serve`, or name its directory with --state")
+	case errors.Is(err, os.ErrPermission):
+		return withHint(err, "ask as the user that the broker runs as")
+	}
+	return err
+}
+
+func (a *app) brokerCheckCommand() *cobra.Command {
+	var path, output string
+	c := &cobra.Command{
+		Use:   "check [flags] -- METHOD URL",
+		Short: "Say what the policy does with a request, without sending anything",
+		Long: `Say what the policy does with a request, without sending anything. URL is the
+upstream's, or a path at the broker. The exit code is 0 for allowed and 1 for
+denied.`,
+		Example:           "  tightship broker check -- GET https://api.github.com/repos/acme/widget\n  tightship broker check -- POST /anthropic/v1/messages",
+		Args:              exactArgs(2, "argument"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(c *cobra.Command, args []string) error {
+			p, err := a.policy(path, "")
+			if err != nil {
+				return err
+			}
+			d, err := broker.Check(p, args[0], args[1])
+			var refusal *front.Refusal
+			if errors.As(err, &refusal) {
+				d = broker.Decision{Method: args[0], Path: args[1], Rule: refusal.Rule, Reason: refusal.Reason}
+			} else if err != nil {
+				return err
+			}
+			switch output {
+			case "json":
+				err = printJSON(c, "tightship.broker-check/v1", []broker.Decision{d})
+			case "text":
+				err = print(c, func() ([]byte, error) { return []byte(decisionText(d)), nil })
+			default:
+				return outputIsTextOrJSON(output)
+			}
+			if err == nil && !d.Allowed {
+				return verdict(exitFailed)
+			}
+			return err
+		},
+	}
+	c.Flags().StringVar(&path, "policy", "", "policy `FILE`, in place of "+policyFile)
+	c.Flags().StringVarP(&output, "output", "o", "text", "`FORMAT`: text or json")
+	complete(c, "output", "text", "json")
+	return c
+}
+
+// decisionText is what a decision says to people.
+func decisionText(d broker.Decision) string {
+	clean := func(s string) string { return report.Sanitize(s, 2000) }
+	if d.Allowed {
+		return fmt.Sprintf("allowed: %s %s with the credential %s, by %s\n", clean(d.Method), clean(d.Path), d.Credential, d.Rule)
+	}
+	text := fmt.Sprintf("denied: %s %s, by the rule %s\n  %s\n", clean(d.Method), clean(d.Path), d.Rule, clean(d.Reason))
+	if d.AllowLine != "" {
+		text += fmt.Sprintf("  under credentials[%s].allow this would allow it:\n    %s\n", d.Credential, clean(d.AllowLine))
+	}
+	return text
+}

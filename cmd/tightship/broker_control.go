@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tightship-dev/tightship/broker"
+)
+
+// onBroker makes a command of what is asked of a running broker.
+func onBroker(c *cobra.Command, f func(ctx context.Context, b *broker.Client, args []string) error) *cobra.Command {
+	var state string
+	stateFlag(c, &state)
+	c.ValidArgsFunction = cobra.NoFileCompletions
+	c.RunE = func(c *cobra.Command, args []string) error {
+		b, err := brokerAt(state)
+		if err != nil {
+			return err
+		}
+		return brokerError(f(c.Context(), b, args))
+	}
+	return c
+}
+
+func (a *app) brokerReloadCommand() *cobra.Command {
+	return onBroker(&cobra.Command{
+		Use:   "reload",
+		Short: "Have the broker read its policy again",
+		Long: `Have the broker read its policy again. Nothing is cut off. A policy that is not
+right changes nothing.`,
+		Args: noArgs,
+	}, func(ctx context.Context, b *broker.Client, _ []string) error { return b.Reload(ctx) })
+}
+
+func (a *app) brokerRevokeCommand() *cobra.Command {
+	return onBroker(&cobra.Command{
+		Use:   "revoke CREDENTIAL",
+		Short: "Stop the use of a credential at once, until the broker is started again",
+		Args:  exactArgs(1, "credential"),
+	}, func(ctx context.Context, b *broker.Client, args []string) error { return b.Revoke(ctx, args[0]) })
+}
+
+func (a *app) brokerStatusCommand() *cobra.Command {
+	var output string
+	c := &cobra.Command{Use: "status", Short: "Show the broker and its credentials", Args: noArgs}
+	onBroker(c, func(ctx context.Context, b *broker.Client, _ []string) error {
+		s, err := b.Status(ctx)
+		if err != nil {
+			return err
+		}
+		switch output {
+		case "json":
+			return printJSON(c, "tightship.broker-status/v1", []broker.Status{s})
+		case "text":
+		default:
+			return outputIsTextOrJSON(output)
+		}
+		file := s.Policy
+		if file == "" {
+			file = "the built-in default"
+		}
+		w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+		fmt.Fprintf(w, "process\t%d, up for %s\n", s.PID, time.Duration(s.Uptime*float64(time.Second)).Round(time.Second))
+		fmt.Fprintf(w, "policy\t%s\nsandboxes\t%d\nconnections\t%d\n\n", file, s.Sandboxes, s.Connections)
+		fmt.Fprintln(w, "CREDENTIAL\tLISTENS AT\tUPSTREAM\tATTACHED AS\tSTATE")
+		for _, cr := range s.Credentials {
+			state := "in use"
+			if cr.Revoked {
+				state = "revoked"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", cr.Name, cr.Listen, cr.Upstream, cr.Attach, state)
+		}
+		return w.Flush()
+	})
+	c.Flags().StringVarP(&output, "output", "o", "text", "`FORMAT`: text or json")
+	complete(c, "output", "text", "json")
+	return c
+}
+
+func (a *app) sandboxCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "sandbox",
+		Short: "Add, bind, list and remove the sandboxes of a running broker",
+		Long: `Add, bind, list and remove the sandboxes of a running broker. Each has a socket of
+its own, in a directory of its own:
+
+  dir=$(tightship broker sandbox add NAME)
+  id=$(docker create --mount type=bind,src=$dir,dst=/run/tightship,readonly IMAGE)
+  tightship broker sandbox bind NAME --container $id
+  docker start $id`,
+	}
+	c.AddCommand(a.sandboxAddCommand(), a.sandboxBindCommand(), a.sandboxListCommand(), a.sandboxRemoveCommand())
+	return c
+}
+
+func (a *app) sandboxAddCommand() *cobra.Command {
+	var uid int
+	c := &cobra.Command{
+		Use:   "add NAME",
+		Short: "Make a sandbox's socket, and print the directory to mount",
+		Long: `Make a sandbox's socket, and print the directory to mount into the container,
+read-only, at /run/tightship. The socket serves nobody until it is bound.`,
+		Args: exactArgs(1, "name"),
+	}
+	onBroker(c, func(ctx context.Context, b *broker.Client, args []string) error {
+		dir, err := b.Add(ctx, args[0], uid)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(c.OutOrStdout(), dir)
+		return err
+	})
+	c.Flags().IntVar(&uid, "uid", -1, "the `UID` that the container's user has on the host, in place of the policy's user.uid")
+	return c
+}
+
+func (a *app) sandboxBindCommand() *cobra.Command {
+	var who broker.Who
+	c := &cobra.Command{
+		Use:   "bind NAME",
+		Short: "Say which container a sandbox's socket is for",
+		Long: `Say which container a sandbox's socket is for. Nobody else is served: the kernel
+says of each caller in which control group it is, and that must be the container's,
+exactly. A container that was only created is known by its ID until something
+connects; its control group is looked up then, and kept.`,
+		Args: exactArgs(1, "name"),
+	}
+	onBroker(c, func(ctx context.Context, b *broker.Client, args []string) error { return b.Bind(ctx, args[0], who) })
+	c.Flags().StringVar(&who.Container, "container", "", "the container's `ID` or name, in Docker")
+	c.Flags().StringVar(&who.Cgroup, "cgroup", "", "the exact `PATH` of its control group on the host")
+	c.Flags().IntVar(&who.PID, "pid", 0, "the `PID` of a process in it, on the host")
+	c.MarkFlagsOneRequired("container", "cgroup", "pid")
+	c.MarkFlagsMutuallyExclusive("container", "cgroup", "pid")
+	return c
+}
+
+func (a *app) sandboxRemoveCommand() *cobra.Command {
+	return onBroker(&cobra.Command{
+		Use:   "remove NAME",
+		Short: "Cut a sandbox off, and remove its socket",
+		Args:  exactArgs(1, "name"),
+	}, func(ctx context.Context, b *broker.Client, args []string) error { return b.Remove(ctx, args[0]) })
+}
+
+func (a *app) sandboxListCommand() *cobra.Command {
+	var output string
+	c := &cobra.Command{Use: "list", Short: "List the sandboxes", Args: noArgs}
+	onBroker(c, func(ctx context.Context, b *broker.Client, _ []string) error {
+		all, err := b.List(ctx)
+		if err != nil {
+			return err
+		}
+		switch output {
+		case "json":
+			return printJSON(c, "tightship.broker-sandboxes/v1", all)
+		case "text":
+		default:
+			return outputIsTextOrJSON(output)
+		}
+		w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "SANDBOX\tSTATE\tCONNECTIONS\tREQUESTS\tCONTROL GROUP")
+		for _, s := range all {
+			requests := int64(0)
+			for _, u := range s.Uses {
+				requests += u.Requests
+			}
+			who := s.Cgroup
+			if who == "" {
+				who = s.Container
+			}
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\n", s.Name, s.State, s.Connections, requests, who)
+		}
+		return w.Flush()
+	})
+	c.Flags().StringVarP(&output, "output", "o", "text", "`FORMAT`: text or json")
+	complete(c, "output", "text", "json")
+	return c
+}
+
+// ledgerDir is where the records are kept by default.
+func ledgerDir(flag string) (string, error) {
+	if flag != "" {
+		return flag, nil
+	}
+	if os.Geteuid() == 0 {
+		return "/var/lib/tightship/ledger", nil
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
+		return dir + "/tightship/ledger", nil
+	}
+	home, err := os.UserHomeDir()
+	return home + "/.local/state/tightship/ledger", err
+}

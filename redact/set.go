@@ -1,0 +1,159 @@
+package redact
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// Placeholder stands where a value was. It is safe in a header, a URL's query and
+// a JSON string.
+const Placeholder = "[redacted]"
+
+// How many bytes a value may have. A shorter one would be found by chance, and
+// found out by trying; the longest sets how much a Reader holds back.
+const (
+	MinValue = 8
+	MaxValue = 16 << 10
+)
+
+// Errors.
+var (
+	// ErrUnfit says that a value cannot be redacted, so must not be used either.
+	ErrUnfit = errors.New("the value cannot be redacted")
+	// ErrClosed says that the Set was closed. What was not looked at is not given out.
+	ErrClosed = errors.New("the set of values to redact is closed")
+)
+
+// Set finds a number of values in all forms. It can be used by many at once.
+type Set struct {
+	mu     sync.RWMutex // held for writing by Close alone
+	closed bool
+
+	patterns []pattern
+	index    index
+	longest  int // bytes in the longest pattern
+	hold     int // bytes that a Reader holds back
+	views    []decoder
+	buffers  sync.Pool // of *[]byte, zeroed
+}
+
+// Compile makes a Set of values, which it copies. A Set of none finds nothing. The
+// error wraps ErrUnfit, and says which value it is by its place, never what it is.
+func Compile(values ...[]byte) (*Set, error) {
+	s := &Set{views: []decoder{percent, escaped}}
+	for i, v := range values {
+		if err := fit(v); err != nil {
+			s.Close()
+			return nil, fmt.Errorf("%w: value %d of %d %w", ErrUnfit, i+1, len(values), err)
+		}
+		s.add(v)
+	}
+	for i := range s.patterns {
+		s.longest = max(s.longest, len(s.patterns[i].text))
+	}
+	var key [8]byte
+	rand.Read(key[:]) // never fails
+	s.index = newIndex(s.patterns, binary.LittleEndian.Uint64(key[:]))
+	return s, nil
+}
+
+func fit(v []byte) error {
+	switch {
+	case len(v) < MinValue:
+		return fmt.Errorf("has %d bytes, and %d are the fewest: use a longer one", len(v), MinValue)
+	case len(v) > MaxValue:
+		return fmt.Errorf("has %d bytes, and %d are the most", len(v), MaxValue)
+	case bytes.ContainsAny(v, "\r\n"):
+		return errors.New("has a line break: take it out, also at the end")
+	}
+	return nil
+}
+
+func (s *Set) add(value []byte) {
+	for _, p := range render(value) {
+		if !s.has(p) {
+			s.patterns = append(s.patterns, p)
+		}
+	}
+	s.hold = max(s.hold, widest*len(value)+lookahead-1)
+}
+
+// has says whether something is found already: the two alphabets of base64 often
+// agree, and the same value may be given twice.
+func (s *Set) has(p pattern) bool {
+	for i := range s.patterns {
+		q := &s.patterns[i]
+		if q.left == p.left && q.right == p.right && q.reach == p.reach && bytes.Equal(q.text, p.text) {
+			return true
+		}
+	}
+	return false
+}
+
+// Reader reads r with the values taken out. It calls hit, which may be nil, with
+// the form's name (see Forms) for each placeholder, from within Read. An error of r
+// is passed on when everything before it that is certain was read; after any error
+// but io.EOF the bytes that were held back are not given out, as the beginning of
+// a value could be among them.
+func (s *Set) Reader(r io.Reader, hit func(form string)) io.Reader {
+	return s.reader(r, hit)
+}
+
+// Lines is Reader for a stream of lines that somebody waits for, such as
+// server-sent events: what is before a line break is not held back.
+func (s *Set) Lines(r io.Reader, hit func(form string)) io.Reader {
+	l := s.reader(r, hit)
+	l.lines = true
+	return l
+}
+
+// Text takes the values out of a short text, such as a header's value, a URL or an
+// error's words, and says how many placeholders it has now. Of a closed Set
+// everything is one.
+func (s *Set) Text(text string) (string, int) {
+	if text == "" {
+		return "", 0
+	}
+	n := 0
+	r := reader{set: s, hit: func(string) { n++ }, buf: []byte(text)}
+	defer func() { clear(r.buf) }()
+	r.start()
+	if err := r.advance(true); err != nil {
+		return Placeholder, 1
+	}
+	if len(r.spans) == 0 {
+		return text, 0
+	}
+	var out bytes.Buffer
+	var part [512]byte
+	for {
+		k := r.give(part[:])
+		if k == 0 {
+			return out.String(), n
+		}
+		out.Write(part[:k])
+	}
+}
+
+// Close overwrites the values. It waits for those who are looking for them at the
+// moment; what is read later through the Set's Readers ends with ErrClosed.
+func (s *Set) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for i := range s.patterns {
+		clear(s.patterns[i].text)
+		s.patterns[i] = pattern{}
+	}
+	s.patterns = nil
+	s.index.wipe()
+	return nil
+}
+
+// Format says nothing, whatever the verb: a Set must not end up in a log.
+func (s *Set) Format(f fmt.State, _ rune) { io.WriteString(f, Placeholder) }
