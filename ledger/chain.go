@@ -153,7 +153,9 @@ func (c *chain) accept(it *item, next *item) {
 		case follows:
 			c.found(c.last.at(Changed, c.last.seq, "record %d is not the one that record %d was written after: it was changed", c.last.seq, it.seq))
 		default:
+			// Nothing that follows tells which of the two it is.
 			c.found(c.last.at(Changed, c.last.seq, "record %d is not the one that record %d was written after: it was changed, or the other was", c.last.seq, it.seq))
+			c.found(it.at(Changed, it.seq, "record %d was not written after this record %d: it was changed, or the other was", it.seq, c.last.seq))
 		}
 	}
 	c.hasTwin = false

@@ -174,4 +174,3 @@ func (c *Cursor) Close() error {
 	c.f, c.in = nil, nil
 	return err
 }
-

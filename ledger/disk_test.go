@@ -25,7 +25,7 @@ type disk struct {
 	torn   int // how many bytes of a failing write are written, and survive
 	failed bool
 	writes map[int]bool // which operations were writes
-	noSync bool // the mutation: a sync does nothing
+	noSync bool         // the mutation: a sync does nothing
 }
 
 type inode struct {

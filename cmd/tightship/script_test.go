@@ -25,6 +25,7 @@ import (
 //	tty CODE COMMAND...           the same on a terminal of 80 columns
 //	stops SIGNALS CODE COMMAND... sends signals (INT, INT,INT) once it started
 //	plain FILE                    FILE has no control characters but line feeds
+//	mkledger DIR                  a ledger with a few records
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
@@ -35,7 +36,7 @@ func TestScripts(t *testing.T) {
 			return false, errors.New("no such condition")
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "tty": onTerminal, "stops": stops, "plain": plain,
+			"exits": exits, "tty": onTerminal, "stops": stops, "plain": plain, "mkledger": mkledger,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TERM", "xterm-256color")
