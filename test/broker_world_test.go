@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,10 +41,11 @@ type brokerWorld struct {
 	values  map[string]string           // the credentials' values
 	npm     *upstream.NPM
 	claude  *upstream.Anthropic
-	pace    chan struct{} // lets a held stream go on, a word each
+	held    *atomic.Bool   // whether streams of claude stop after their first word
+	pace    chan struct{}  // lets a held stream go on, a word each
+	direct  map[string]int // uses by the test itself, past the broker
 
 	broker *process
-	log    *os.File // of the broker's standard output and error
 	decoys map[string]string
 }
 
@@ -89,6 +91,11 @@ func needsBroker(t *testing.T, runtime string) {
 	}
 }
 
+// buildDump builds the program that reads everything in the container, once.
+var buildDump = sync.OnceValue(func() error {
+	return build(filepath.Join(bin, "dump"), "./testdata/broker/dump", "")
+})
+
 // newBrokerWorld starts everything.
 func newBrokerWorld(t *testing.T, runtime string) *brokerWorld {
 	t.Helper()
@@ -98,9 +105,12 @@ func newBrokerWorld(t *testing.T, runtime string) *brokerWorld {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := buildDump(); err != nil {
+		t.Fatal(err)
+	}
 	w := &brokerWorld{
 		t: t, runtime: runtime, dir: dir, servers: map[string]*upstream.Server{}, values: map[string]string{},
-		pace: make(chan struct{}), decoys: map[string]string{},
+		held: &atomic.Bool{}, pace: make(chan struct{}), direct: map[string]int{}, decoys: map[string]string{},
 	}
 	if err := os.Chmod(dir, 0o711); err != nil {
 		t.Fatal(err)
@@ -109,9 +119,9 @@ func newBrokerWorld(t *testing.T, runtime string) *brokerWorld {
 	w.upstreams()
 	w.write("tightship.yaml", w.policy(true))
 	w.serve()
-	w.mount = strings.TrimSpace(w.must("broker", "sandbox", "add", "--dir", w.path("run"), w.name))
+	w.mount = strings.TrimSpace(w.must("broker", "sandbox", "add", "--state", w.path("run"), w.name))
 	w.id = w.container()
-	w.must("broker", "sandbox", "bind", "--dir", w.path("run"), w.name, "--container", w.id)
+	w.must("broker", "sandbox", "bind", "--state", w.path("run"), w.name, "--container", w.id)
 	if _, err := docker("start", w.id); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +153,17 @@ func (w *brokerWorld) upstreams() {
 	t := w.t
 	t.Helper()
 	var err error
-	w.claude = &upstream.Anthropic{Words: []string{"Hello", " from", " upstream"}}
+	w.claude = &upstream.Anthropic{Words: []string{"Hello", " from", " upstream"}, Pace: func(ctx context.Context, _ int) error {
+		if !w.held.Load() {
+			return nil
+		}
+		select {
+		case <-w.pace:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}}
 	if w.npm, err = upstream.NewNPM("/npm", "tightship-demo", "the package's text"); err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +251,7 @@ func (w *brokerWorld) serve() {
 	t.Helper()
 	env := append(os.Environ(), "E2E_OPENAI="+w.values["openai"])
 	p, err := launch(w.dir, env, 0, filepath.Join(bin, "tightship"), "broker", "serve",
-		"--policy", w.path("tightship.yaml"), "--dir", w.path("run"), "--ledger", w.path("ledger"))
+		"--policy", w.path("tightship.yaml"), "--state", w.path("run"), "--ledger", w.path("ledger"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,13 +270,13 @@ func (w *brokerWorld) serve() {
 			t.Fatalf("the broker ended: %s", p.stderr.String())
 		default:
 		}
-		_, _, code := w.tightship("broker", "status", "--dir", w.path("run"))
+		_, _, code := w.tightship("broker", "status", "--state", w.path("run"))
 		return code == 0
 	})
 }
 
-// container makes the hardened one; what it says and what it was told has decoys.
-func (w *brokerWorld) container(more ...string) string {
+// container makes a hardened one; what it says and what is said of it has decoys.
+func (w *brokerWorld) container() string {
 	w.t.Helper()
 	abs := func(p string) string {
 		a, err := filepath.Abs(p)
@@ -265,16 +285,31 @@ func (w *brokerWorld) container(more ...string) string {
 		}
 		return a
 	}
-	args := allBut(w.t, -1, "--runtime", w.runtime, "--label", "dev.tightship.test=broker", "--no-healthcheck",
+	args := allBut(w.t, -1, "--runtime", w.runtime, "--label", "dev.tightship.test=broker", "--label", "decoy="+w.decoy("the engine"), "--no-healthcheck",
 		"--volume", w.mount+":/run/tightship:ro", "--volume", abs(clients)+":/clients:ro", "--volume", abs("testdata/broker")+":/scripts:ro",
-		"--volume", filepath.Join(bin, "tightship-guest")+":/.tightship/guest:ro", "--volume", filepath.Join(bin, "dump")+":/.tightship/dump:ro")
-	return create(w.t, agent, append(args, more...)...)
+		"--volume", filepath.Join(bin, "tightship-guest")+":/.tightship/guest:ro", "--volume", filepath.Join(bin, "dump")+":/.tightship/dump:ro",
+		agent, "sh", "-c", "echo "+rot13(w.decoy("the container's log"))+" | tr a-z n-za-m; exec sleep 600")
+	id, err := docker(append([]string{"create"}, args...)...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.removed(id)
+	return id
+}
+
+// removed removes a container when the whole test ends.
+func (w *brokerWorld) removed(id string) {
+	w.t.Cleanup(func() {
+		if _, err := docker("rm", "--force", "--volumes", id); err != nil {
+			w.t.Error(err)
+		}
+	})
 }
 
 // forward starts the forwarder, as what starts an agent would.
 func (w *brokerWorld) forward() {
 	w.t.Helper()
-	if _, err := docker("exec", "--detach", w.id, "/.tightship/guest", "forward", "--listen", "127.0.0.1:"+port, "--socket", "/run/tightship/broker.sock"); err != nil {
+	if _, err := docker("exec", "--detach", w.id, "/.tightship/guest", "forward", "--listen", "127.0.0.1:"+port, "--to", "/run/tightship/broker.sock"); err != nil {
 		w.t.Fatal(err)
 	}
 	w.wait("the forwarder listens", func() bool {
@@ -417,4 +452,25 @@ func (w *brokerWorld) code(b *background) int {
 		}
 	})
 	return b.cmd.ProcessState.ExitCode()
+}
+
+// gitRefs is the refs of a repository with the subjects of their commits.
+func gitRefs(t *testing.T, dir string) []string {
+	t.Helper()
+	return gitLines(t, dir, "for-each-ref", "--format=%(refname) %(subject)")
+}
+
+// gitLog is the commits of a ref, the newest first.
+func gitLog(t *testing.T, dir, ref string) []string {
+	t.Helper()
+	return gitLines(t, dir, "log", "--format=%H", ref)
+}
+
+func gitLines(t *testing.T, dir string, args ...string) []string {
+	t.Helper()
+	stdout, stderr, code := finish(t, exec.Command("git", append([]string{"-C", dir}, args...)...))
+	if code != 0 {
+		t.Fatalf("git %v: %s", args, stderr)
+	}
+	return strings.Split(strings.TrimSpace(stdout), "\n")
 }
