@@ -22,7 +22,6 @@ import (
 // NPM is a registry: metadata, tarballs, publish, and who one is. As at
 // registry.npmjs.org the metadata names tarballs by their whole URL at the registry.
 type NPM struct {
-	base     string // path below which it is, "" for the root
 	mu       sync.Mutex
 	packages map[string]*npmPackage
 }
@@ -33,9 +32,8 @@ type npmPackage struct {
 	tarballs map[string][]byte         // by file name
 }
 
-// NewNPM makes a registry below a path ("" for none, or as /npm) with one package,
-// version 1.0.0, that exports a text.
-func NewNPM(base, name, text string) (*NPM, error) {
+// NewNPM makes a registry with one package, version 1.0.0, that exports a text.
+func NewNPM(name, text string) (*NPM, error) {
 	manifest := map[string]any{"name": name, "version": "1.0.0", "main": "index.js", "license": "MIT"}
 	about, err := json.Marshal(manifest)
 	if err != nil {
@@ -51,7 +49,7 @@ func NewNPM(base, name, text string) (*NPM, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &NPM{base: base, packages: map[string]*npmPackage{}}
+	n := &NPM{packages: map[string]*npmPackage{}}
 	n.add(name, "latest", manifest, tarball)
 	return n, nil
 }
@@ -87,11 +85,7 @@ func tarballName(name, version string) string {
 func (n *NPM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	path, ok := strings.CutPrefix(r.URL.Path, n.base+"/")
-	if !ok {
-		sendJSON(w, http.StatusNotFound, map[string]any{"error": "no registry here"})
-		return
-	}
+	path := strings.TrimPrefix(r.URL.Path, "/")
 	name, file, isTarball := strings.Cut(path, "/-/")
 	p := n.packages[name]
 	switch {
@@ -107,7 +101,7 @@ func (n *NPM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/octet-stream")
 		_, _ = w.Write(p.tarballs[file])
 	case r.Method == http.MethodGet && !isTarball && p != nil:
-		sendJSON(w, http.StatusOK, p.metadata(name, "https://"+r.Host+n.base))
+		sendJSON(w, http.StatusOK, p.metadata(name, "https://"+r.Host))
 	default:
 		sendJSON(w, http.StatusNotFound, map[string]any{"error": "Not found"})
 	}

@@ -114,12 +114,12 @@ func TestOpenAI(t *testing.T) {
 func TestNPM(t *testing.T) {
 	t.Parallel()
 	d := upstream.Bearer(secret)
-	n, err := upstream.NewNPM("/base", "demo", "the text")
+	n, err := upstream.NewNPM("demo", "the text")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := start(t, d, n)
-	if _, body := ask(t, s, d, http.MethodGet, "/base/-/whoami", ""); !strings.Contains(body, "stand-in") {
+	if _, body := ask(t, s, d, http.MethodGet, "/-/whoami", ""); !strings.Contains(body, "stand-in") {
 		t.Error(body)
 	}
 	var meta struct {
@@ -128,12 +128,12 @@ func TestNPM(t *testing.T) {
 			Dist struct{ Tarball, Integrity string }
 		}
 	}
-	_, body := ask(t, s, d, http.MethodGet, "/base/demo", "")
+	_, body := ask(t, s, d, http.MethodGet, "/demo", "")
 	if err := json.Unmarshal([]byte(body), &meta); err != nil {
 		t.Fatal(err)
 	}
 	at := meta.Versions[meta.Tags["latest"]].Dist.Tarball
-	if at != s.URL+"/base/demo/-/demo-1.0.0.tgz" {
+	if at != s.URL+"/demo/-/demo-1.0.0.tgz" {
 		t.Error(at)
 	}
 	resp, tarball := ask(t, s, d, http.MethodGet, strings.TrimPrefix(at, s.URL), "")
@@ -142,16 +142,16 @@ func TestNPM(t *testing.T) {
 	}
 	publish := fmt.Sprintf(`{"name":"own","dist-tags":{"latest":"2.0.0"},"versions":{"2.0.0":{"name":"own","version":"2.0.0"}},
 		"_attachments":{"own-2.0.0.tgz":{"data":%q}}}`, base64.StdEncoding.EncodeToString([]byte("the tarball")))
-	if resp, body := ask(t, s, d, http.MethodPut, "/base/own", publish); resp.StatusCode != http.StatusCreated {
+	if resp, body := ask(t, s, d, http.MethodPut, "/own", publish); resp.StatusCode != http.StatusCreated {
 		t.Error(body)
 	}
 	if got := n.Versions("own"); !slices.Equal(got, []string{"2.0.0"}) {
 		t.Error(got)
 	}
-	if _, body := ask(t, s, d, http.MethodGet, "/base/own/-/own-2.0.0.tgz", ""); body != "the tarball" {
+	if _, body := ask(t, s, d, http.MethodGet, "/own/-/own-2.0.0.tgz", ""); body != "the tarball" {
 		t.Error(body)
 	}
-	for _, row := range [][3]string{{"PUT", "/base/own", "no json"}, {"PUT", "/base/other", publish}, {"GET", "/base/absent", ""}, {"GET", "/demo", ""}} {
+	for _, row := range [][3]string{{"PUT", "/own", "no json"}, {"PUT", "/other", publish}, {"GET", "/absent", ""}, {"DELETE", "/demo", ""}} {
 		if resp, _ := ask(t, s, d, row[0], row[1], row[2]); resp.StatusCode < 400 {
 			t.Errorf("%v: %s", row, resp.Status)
 		}
