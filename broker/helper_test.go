@@ -3,7 +3,9 @@ package broker
 import (
 	"context"
 	"encoding/pem"
+	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -160,6 +162,7 @@ func newUpstream(t testing.TB, h http.HandlerFunc) *upstreamServer {
 		h(w, r)
 	}))
 	u.EnableHTTP2 = true
+	u.Config.ErrorLog = log.New(io.Discard, "", 0) // of callers that are killed
 	u.StartTLS()
 	t.Cleanup(u.Close)
 	u.ca = filepath.Join(t.TempDir(), "ca.pem")
@@ -201,8 +204,9 @@ func policyOf(cs ...policy.Credential) *policy.Policy {
 // testBroker is a broker at work with one sandbox, box.
 type testBroker struct {
 	*Broker
-	ledger *memory
-	secret *fixed
+	ledger  *memory
+	gitPort string
+	secret  *fixed
 }
 
 // startBroker runs a broker until the test ends. Callers are taken as they come,
@@ -330,4 +334,18 @@ type policyType = policy.Policy
 
 func (f *fixed) opener() func(policy.Credential, func()) (Secret, error) {
 	return func(_ policy.Credential, changed func()) (Secret, error) { return f.open(changed), nil }
+}
+
+// resident is how much memory the process has, in bytes.
+func resident(t *testing.T) int {
+	t.Helper()
+	data, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Skip(err)
+	}
+	var size, pages int
+	if _, err := fmt.Sscan(string(data), &size, &pages); err != nil {
+		t.Fatal(err)
+	}
+	return pages * os.Getpagesize()
 }

@@ -64,7 +64,7 @@ func TestHostile(t *testing.T) {
 		covered[r.want] = true
 		t.Run(r.name, func(t *testing.T) {
 			tb.sandboxes["box"].denials = denials{} // which would leave some out
-			before := len(tb.ledger.all())
+			before := len(tb.ledger.of(ledger.Denied))
 			status, rule := say(t, tb.dial(t), r.raw)
 			want, ok := front.Rules[r.want]
 			if !ok {
@@ -76,14 +76,17 @@ func TestHostile(t *testing.T) {
 			if status != want || rule != "" && rule != r.want {
 				t.Errorf("status %d by rule %q, want %d by %q", status, rule, want, r.want)
 			}
-			eventually(t, "a record", func() bool { return len(tb.ledger.all()) > before })
-			if e := tb.ledger.all()[before]; e.Kind != ledger.Denied || e.Rule != r.want || e.Sandbox != "box" {
+			eventually(t, "a record", func() bool { return len(tb.ledger.of(ledger.Denied)) > before })
+			if e := tb.ledger.of(ledger.Denied)[before]; e.Rule != r.want || e.Sandbox != "box" {
 				t.Errorf("recorded: %+v", e)
 			}
 			if status < 400 {
 				t.Errorf("status %d", status)
 			}
 		})
+	}
+	if got := tb.ledger.of(ledger.Intent); len(got) != 0 {
+		t.Errorf("%d intents: %+v", len(got), got)
 	}
 	if got := up.requests(); len(got) != 0 {
 		t.Errorf("%d requests reached the upstream: %+v", len(got), got)

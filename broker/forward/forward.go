@@ -77,6 +77,10 @@ func one(ctx context.Context, c *net.TCPConn, path string) {
 	u, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
 	if err != nil {
 		_, _ = fmt.Fprintf(c, "HTTP/1.1 502 Bad Gateway\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(unreachable), unreachable)
+		// What was sent is read, or the answer would be lost with it.
+		_ = c.CloseWrite()
+		_ = c.SetReadDeadline(time.Now().Add(time.Second))
+		_, _ = io.CopyN(io.Discard, c, 1<<20)
 		return
 	}
 	s := u.(*net.UnixConn)
@@ -95,7 +99,7 @@ func one(ctx context.Context, c *net.TCPConn, path string) {
 		_ = c.CloseWrite()
 	}
 	// The broker has said all it will say; a client that does not notice is cut.
-	c.SetReadDeadline(time.Now().Add(time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(time.Second))
 	<-done
 }
 

@@ -18,6 +18,8 @@ type watch struct {
 
 func startWatch(x *Exchange) *watch {
 	w := &watch{x: x}
+	w.mu.Lock() // as run looks at the timer
+	defer w.mu.Unlock()
 	w.timer = time.AfterFunc(watchAfter, w.run)
 	return w
 }
