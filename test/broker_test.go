@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ func TestBroker(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			needsBroker(t, runtime)
 			t.Parallel()
-			w := newBrokerWorld(t, runtime)
+			w := newBrokerWorld(t, runtime, filepath.Join(bin, "tightship"))
 			for _, part := range []struct {
 				name string
 				test func(*brokerWorld)

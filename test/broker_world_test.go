@@ -32,6 +32,7 @@ const clients = "../bin/clients"
 type brokerWorld struct {
 	t       *testing.T
 	runtime string
+	program string
 	dir     string // of everything outside of the container
 	name    string // of the sandbox
 	mount   string // the socket's directory
@@ -95,8 +96,8 @@ var buildDump = sync.OnceValue(func() error {
 	return build(filepath.Join(bin, "dump"), "./testdata/broker/dump", "")
 })
 
-// newBrokerWorld starts everything.
-func newBrokerWorld(t *testing.T, runtime string) *brokerWorld {
+// newBrokerWorld starts everything; program is which tightship serves.
+func newBrokerWorld(t *testing.T, runtime, program string) *brokerWorld {
 	t.Helper()
 	// Not t.TempDir: a socket's path has 107 bytes at most.
 	dir, err := os.MkdirTemp("", "tsb")
@@ -108,7 +109,7 @@ func newBrokerWorld(t *testing.T, runtime string) *brokerWorld {
 		t.Fatal(err)
 	}
 	w := &brokerWorld{
-		t: t, runtime: runtime, dir: dir, servers: map[string]*upstream.Server{}, values: map[string]string{},
+		t: t, runtime: runtime, program: program, dir: dir, servers: map[string]*upstream.Server{}, values: map[string]string{},
 		held: &atomic.Bool{}, pace: make(chan struct{}), direct: map[string]int{}, decoys: map[string]string{},
 	}
 	if err := os.Chmod(dir, 0o711); err != nil {
@@ -246,7 +247,7 @@ func (w *brokerWorld) serve() {
 	t := w.t
 	t.Helper()
 	env := append(os.Environ(), "E2E_OPENAI="+w.values["openai"])
-	p, err := launch(w.dir, env, 0, filepath.Join(bin, "tightship"), "broker", "serve",
+	p, err := launch(w.dir, env, 0, w.program, "broker", "serve",
 		"--policy", w.path("tightship.yaml"), "--state", w.path("run"), "--ledger", w.path("ledger"))
 	if err != nil {
 		t.Fatal(err)
