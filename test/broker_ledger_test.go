@@ -43,8 +43,8 @@ func testLedger(w *brokerWorld) {
 		}
 	}
 	for name, s := range w.servers {
-		saw := s.Authorized() - w.direct[name]
-		if saw == 0 || intents[name] != saw || outcomes[name] != saw {
+		saw := len(s.Uses()) - w.direct[name]
+		if saw == 0 || intents[name] != saw || outcomes[name] != saw-w.lost[name] {
 			t.Errorf("%s: the upstream saw %d uses, the ledger has %d intents and %d outcomes", name, saw, intents[name], outcomes[name])
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,8 +64,12 @@ func testNeverOutside(w *brokerWorld) {
 		return err
 	}, []string{w.decoys["the container's log"]}})
 	w.search(place{"the broker's log", func(to io.Writer) error {
-		_, err := io.Copy(to, io.MultiReader(bytes.NewReader(w.broker.stdout.Bytes()), bytes.NewReader(w.broker.stderr.Bytes())))
-		return err
+		for _, p := range append(w.ended, w.broker) {
+			if _, err := to.Write(slices.Concat(p.stdout.Bytes(), p.stderr.Bytes())); err != nil {
+				return err
+			}
+		}
+		return nil
 	}, []string{w.decoys["the broker's log"]}})
 	w.search(place{"the ledger", func(to io.Writer) error { return readAll(to, w.path("ledger")) }, []string{w.decoys["the ledger"]}})
 	w.search(place{"the broker's state", func(to io.Writer) error { return readAll(to, w.path("run")) }, []string{w.decoys["the broker's log"]}})

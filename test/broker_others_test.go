@@ -5,11 +5,13 @@ import (
 	"io"
 	"maps"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/tightship-dev/tightship/ledger"
+	"github.com/tightship-dev/tightship/test/upstream"
 )
 
 // Whoever else reaches the socket is not served, and that is recorded: another
@@ -109,6 +111,65 @@ func testLive(w *brokerWorld) {
 	}
 	if out := w.must("broker", "status", "--state", w.path("run")); !strings.Contains(out, "revoked") {
 		t.Errorf("the status does not say so:\n%s", out)
+	}
+}
+
+// A source that gives another value is asked again, and the old value is of no use.
+func testRotation(w *brokerWorld) {
+	const ask = "--header 'Accept: text/html' http://broker/pypi/simple/tightship-demo/"
+	if body, status := w.curl(ask); status != "200" {
+		w.t.Fatalf("%s %s", status, body)
+	}
+	// Both must not be found.
+	w.values["pypi, before"] = w.values["pypi"]
+	w.values["pypi"] = newValue()
+	w.write("pypi.new", w.values["pypi"]+"\n")
+	if err := os.Rename(w.path("pypi.new"), w.path("pypi.secret")); err != nil {
+		w.t.Fatal(err)
+	}
+	w.servers["pypi"].Rotate(upstream.Basic("reader", w.values["pypi"]))
+	w.wait("the new value is used", func() bool {
+		_, status := w.curl(ask)
+		return status == "200"
+	})
+}
+
+// A broker that was killed in the middle of a use is as good as new once it is started
+// again: the container sees its new socket, the sandbox is still its own and nobody
+// else's, and the ledger knows of the use.
+func testKilled(w *brokerWorld) {
+	t := w.t
+	if body, status := w.curl("http://broker/search/find"); status != "200" {
+		t.Fatalf("%s %s", status, body)
+	}
+	count := func(kind string) int { return len(w.records(func(r ledger.Record) bool { return r.Kind == kind })) }
+	w.wait("every use has its outcome", func() bool { return count(ledger.Intent) == count(ledger.Outcome) })
+	s := w.begin([]string{"PYTHONPATH=/clients/python"}, "python3 /scripts/websocket.py ws://127.0.0.1:"+port+"/socket/chat hello wait")
+	w.wait("the first message", func() bool { return strings.HasPrefix(s.said(), "hello\n") })
+	w.broker.kill()
+	<-w.broker.done
+	w.lost["socket"]++
+	if code := w.code(s); code == 0 {
+		t.Errorf("the client goes on without the broker: %s", s.said())
+	}
+	if _, status := w.curl("http://broker/search/find"); status != "000" {
+		t.Errorf("something answers in its place: %s", status)
+	}
+	w.serve()
+	if body, status := w.curl("http://broker/search/find"); status != "200" {
+		t.Errorf("after the broker was started again: %s %s", status, body)
+	}
+	c, err := net.Dial("unix", filepath.Join(w.mount, "broker.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got, err := io.ReadAll(c); len(got) > 0 {
+		t.Errorf("a process of the host's is served: %q %v", got, err)
+	}
+	code, out := w.verifyLedger(w.path("ledger"))
+	if code != 0 || strings.Count(out, ledger.NoOutcome) != 1 {
+		t.Errorf("exit code %d, want one %s: %s", code, ledger.NoOutcome, out)
 	}
 }
 

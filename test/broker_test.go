@@ -27,12 +27,11 @@ func TestBroker(t *testing.T) {
 				test func(*brokerWorld)
 			}{
 				{"clients", testClients}, {"git", testGit}, {"denied", testDenied}, {"reflection", testReflection},
-				{"others", testOthers}, {"never inside", testNeverInside}, {"live", testLive}, {"ledger", testLedger}, {"never outside", testNeverOutside},
+				{"others", testOthers}, {"never inside", testNeverInside}, {"live", testLive}, {"rotation", testRotation}, {"killed", testKilled}, {"ledger", testLedger}, {"never outside", testNeverOutside},
 			} {
 				t.Run(part.name, func(t *testing.T) { // one after the other
-					inner := *w
-					inner.t = t
-					part.test(&inner)
+					w.t = t
+					part.test(w)
 				})
 			}
 		})
@@ -216,6 +215,10 @@ func testReflection(w *brokerWorld) {
 				t.Errorf("gives back %v %v", all, err)
 			}
 		})
+	}
+	stdout, stderr, code := w.exec([]string{"PYTHONPATH=/clients/python"}, "python3 /scripts/websocket.py ws://127.0.0.1:"+port+"/socket/chat headers")
+	if all, _, err := s.scan(strings.NewReader(stdout + stderr)); code != 0 || err != nil || len(all) > 0 || !strings.Contains(stdout, "Authorization: Bearer") {
+		w.t.Errorf("a WebSocket gives back %v: exit code %d: %s%s", all, code, stdout, stderr)
 	}
 	// The same search finds the value where nobody takes it out.
 	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.servers["openai"].URL+upstream.EchoPath+"?split=7", nil)

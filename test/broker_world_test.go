@@ -30,7 +30,8 @@ const clients = "../bin/clients"
 // brokerWorld is a broker with an upstream of each kind, and a hardened container that
 // has nothing but its socket.
 type brokerWorld struct {
-	t       *testing.T
+	whole   *testing.T // the whole test
+	t       *testing.T // the part that is at work
 	runtime string
 	program string
 	dir     string // of everything outside of the container
@@ -45,8 +46,10 @@ type brokerWorld struct {
 	held    *atomic.Bool   // whether streams of claude stop after their first word
 	pace    chan struct{}  // lets a held stream go on, a word each
 	direct  map[string]int // uses by the test itself, past the broker
+	lost    map[string]int // uses that were under way when the broker was killed
 
 	broker *process
+	ended  []*process // brokers that were before
 	decoys map[string]string
 }
 
@@ -109,8 +112,8 @@ func newBrokerWorld(t *testing.T, runtime, program string) *brokerWorld {
 		t.Fatal(err)
 	}
 	w := &brokerWorld{
-		t: t, runtime: runtime, program: program, dir: dir, servers: map[string]*upstream.Server{}, values: map[string]string{},
-		held: &atomic.Bool{}, pace: make(chan struct{}), direct: map[string]int{}, decoys: map[string]string{},
+		whole: t, t: t, runtime: runtime, program: program, dir: dir, servers: map[string]*upstream.Server{}, values: map[string]string{},
+		held: &atomic.Bool{}, pace: make(chan struct{}), direct: map[string]int{}, lost: map[string]int{}, decoys: map[string]string{},
 	}
 	if err := os.Chmod(dir, 0o711); err != nil {
 		t.Fatal(err)
@@ -181,8 +184,7 @@ func (w *brokerWorld) upstreams() {
 		"search": http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { fmt.Fprintln(rw, "found", r.URL.Query().Get("q")) }),
 	}
 	for _, c := range credentials {
-		// The characters at the end are written in another way in most renderings.
-		w.values[c.name] = "ts" + strings.ToLower(rand.Text()) + "/+="
+		w.values[c.name] = newValue()
 		s, err := upstream.Start(c.demand(w.values[c.name]), handlers[c.name])
 		if err != nil {
 			t.Fatal(err)
@@ -193,6 +195,10 @@ func (w *brokerWorld) upstreams() {
 		w.write(c.name+".secret", w.values[c.name]+"\n")
 	}
 }
+
+// newValue is a credential of no other. The characters at its end are written in
+// another way in most renderings.
+func newValue() string { return "ts" + strings.ToLower(rand.Text()) + "/+=" }
 
 // policy is the file; without the credential openai if that is not wanted.
 func (w *brokerWorld) policy(withOpenAI bool) string {
@@ -244,7 +250,7 @@ func (w *brokerWorld) repositories() string {
 
 // serve starts the broker and waits until it answers.
 func (w *brokerWorld) serve() {
-	t := w.t
+	t := w.whole
 	t.Helper()
 	env := append(os.Environ(), "E2E_OPENAI="+w.values["openai"])
 	p, err := launch(w.dir, env, 0, w.program, "broker", "serve",
@@ -253,6 +259,9 @@ func (w *brokerWorld) serve() {
 		t.Fatal(err)
 	}
 	p.late.Stop() // it serves for as long as the test takes, and ends with it
+	if w.broker != nil {
+		w.ended = append(w.ended, w.broker)
+	}
 	w.broker = p
 	t.Cleanup(func() {
 		p.kill()
@@ -316,9 +325,9 @@ func (w *brokerWorld) profile() string {
 
 // removed removes a container when the whole test ends.
 func (w *brokerWorld) removed(id string) {
-	w.t.Cleanup(func() {
+	w.whole.Cleanup(func() {
 		if _, err := docker("rm", "--force", "--volumes", id); err != nil {
-			w.t.Error(err)
+			w.whole.Error(err)
 		}
 	})
 }

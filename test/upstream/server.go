@@ -30,12 +30,12 @@ type Server struct {
 	URL string // https://127.0.0.1:PORT
 	CA  []byte // PEM: the authority of its certificate
 
-	demand Demand
-	inner  http.Handler
-	http   *http.Server
+	inner http.Handler
+	http  *http.Server
 
-	mu   sync.Mutex
-	uses []Use
+	mu     sync.Mutex
+	demand Demand
+	uses   []Use
 }
 
 // Start starts a stand-in: HTTP/1.1 and HTTP/2 over TLS on a free port.
@@ -48,7 +48,7 @@ func Start(d Demand, h http.Handler) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{URL: "https://" + l.Addr().String(), CA: ca, demand: d, inner: h}
+	s := &Server{URL: "https://" + l.Addr().String(), CA: ca, inner: h, demand: d}
 	s.http = &http.Server{
 		Handler: s, TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
 		ReadHeaderTimeout: 30 * time.Second,
@@ -60,6 +60,13 @@ func Start(d Demand, h http.Handler) (*Server, error) {
 
 // Close ends the stand-in and its connections.
 func (s *Server) Close() { _ = s.http.Close() }
+
+// Rotate makes another credential the real one, and the one before of no use.
+func (s *Server) Rotate(d Demand) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.demand = d
+}
 
 // Client is an HTTP client that trusts the stand-in and has no credential.
 func (s *Server) Client() *http.Client {
@@ -91,16 +98,17 @@ func (s *Server) Authorized() int {
 // ServeHTTP records a request, then judges it, then answers.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	u := Use{
-		ID: rand.Text(), Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Proto: r.Proto,
-		Header: r.Header.Clone(), Authorized: s.demand.met(r),
+		ID: rand.Text(), Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Proto: r.Proto, Header: r.Header.Clone(),
 	}
 	s.mu.Lock()
+	demand := s.demand
+	u.Authorized = demand.met(r)
 	s.uses = append(s.uses, u)
 	s.mu.Unlock()
 	w.Header().Set("X-Request-Id", u.ID)
 	if !u.Authorized {
-		if s.demand.challenge != "" {
-			w.Header().Set("WWW-Authenticate", s.demand.challenge)
+		if demand.challenge != "" {
+			w.Header().Set("WWW-Authenticate", demand.challenge)
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusUnauthorized)

@@ -262,6 +262,9 @@ func TestWebSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
+	if err := websocket.Message.Send(c, "wait"); err != nil {
+		t.Fatal(err)
+	}
 	for send, want := range map[string]string{"hello": "hello", "headers": "Authorization: Bearer " + secret} {
 		var got string
 		if err := errors.Join(websocket.Message.Send(c, send), websocket.Message.Receive(c, &got)); err != nil {

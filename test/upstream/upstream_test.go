@@ -127,8 +127,18 @@ func TestServer(t *testing.T) {
 	for range 2 {
 		ask(t, s, d, http.MethodGet, "/", "")
 	}
+	next := upstream.Bearer("the next one")
+	s.Rotate(next)
+	for _, row := range []struct {
+		d    upstream.Demand
+		want int
+	}{{d, http.StatusUnauthorized}, {next, http.StatusNotFound}} {
+		if resp, _ := ask(t, s, row.d, http.MethodGet, "/", ""); resp.StatusCode != row.want {
+			t.Errorf("after another credential took its place: %s, want %d", resp.Status, row.want)
+		}
+	}
 	u := s.Uses()
-	if len(u) != 2 || u[0].ID == u[1].ID || u[0].Proto != "HTTP/2.0" {
+	if len(u) != 4 || u[0].ID == u[1].ID || u[0].Proto != "HTTP/2.0" {
 		t.Errorf("%+v", u)
 	}
 }

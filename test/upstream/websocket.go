@@ -7,8 +7,8 @@ import (
 	"golang.org/x/net/websocket"
 )
 
-// WebSocket sends every message back (RFC 6455), on whatever path. Asked for
-// "headers", it says instead what the opening request's headers were, as Echo does.
+// WebSocket sends every message back (RFC 6455), on whatever path. To "headers" it
+// answers what the opening request's were, as Echo does, and to "wait" nothing.
 func WebSocket() http.Handler {
 	return websocket.Server{Handler: func(c *websocket.Conn) {
 		for {
@@ -16,8 +16,11 @@ func WebSocket() http.Handler {
 			if err := websocket.Message.Receive(c, &m); err != nil {
 				return
 			}
-			if m == "headers" {
+			switch m {
+			case "headers":
 				m = headerLines(c.Request().Header)
+			case "wait":
+				continue
 			}
 			if err := websocket.Message.Send(c, m); err != nil {
 				return

@@ -7,4 +7,4 @@ from websockets.sync.client import connect
 with connect(sys.argv[1], compression=None) as ws:
     for message in sys.argv[2:]:
         ws.send(message)
-        print(ws.recv(timeout=30))
+        print(ws.recv(timeout=60), flush=True)
