@@ -2,11 +2,14 @@
 # Brings a bare Debian or Ubuntu to where `make demo` and `make test` run. Asks
 # nothing, can be run again at any time, and does only what is still missing.
 #
-# usage: scripts/setup.sh [engine | base | compiler | sshd | vm | make | stop]
+# usage: scripts/setup.sh [engine | base | clients | compiler | sshd | vm | make | stop]
 #
 #   engine    a Docker engine that answers: the one there is, or one installed and
-#             started here, which also gets bin/runsc as its runtime "runsc"
+#             started here, which also gets bin/runsc as its runtimes "runsc" and, for
+#             containers that may connect to a socket of the host's, "runsc-broker"
 #   base      a base image for image/Dockerfile; prints its name on stdout
+#   clients   bin/clients: curl and Python packages that the reference image lacks, for
+#             the broker's tests to mount into containers
 #   compiler  gcc and the C library's headers, which `go test -race` needs
 #   sshd      the SSH server's program, for the tests of remote engines; starts none
 #   vm        what builds and runs the virtual machine of the lane vm
@@ -153,7 +156,11 @@ write_config() {
 			mv "$runtimes/runsc.new" "$runtimes/runsc"
 		fi
 		# Without --oci-seccomp runsc ignores the system call filter it is given.
-		content="{\"runtimes\": {\"runsc\": {\"path\": \"$runtimes/runsc\", \"runtimeArgs\": [\"--oci-seccomp\"]}}}"
+		# With --host-uds=open a container reaches the sockets that are mounted into it,
+		# which is what the broker's needs and what no other should have. Since Docker 24
+		# an annotation does the same for one container.
+		content=$(printf '{"runtimes": {"runsc": {"path": "%s", "runtimeArgs": [%s]}, "runsc-broker": {"path": "%s", "runtimeArgs": [%s]}}}' \
+			"$runtimes/runsc" '"--oci-seccomp"' "$runtimes/runsc" '"--oci-seccomp", "--host-uds=open"')
 	fi
 	echo "$content" >"$config"
 }
@@ -165,7 +172,7 @@ register_runsc() {
 	write_config
 	if [ "$before" != "$(cat "$config")" ]; then
 		kill -HUP "$(ours)"
-		say "registered the runtime runsc"
+		say "registered the runtimes runsc and runsc-broker"
 	fi
 }
 
@@ -207,6 +214,38 @@ base() {
 	fi
 	scripts/base-image.sh "$own_base"
 	echo "$own_base"
+}
+
+### The clients
+
+# Every client's file is as its makers published it. curl comes with its own loader and
+# libraries, as the image's C library may be another one.
+clients() {
+	local to=bin/clients requirements=test/testdata/broker/requirements.txt file
+	if ! cmp -s "$requirements" "$to/requirements.txt"; then
+		if ! python3 -m pip --version >/dev/null 2>&1; then
+			can_install || die "no pip" "install python3-pip" 3
+			install_packages python3-pip
+		fi
+		rm -rf "$to/python"
+		python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --require-hashes \
+			--only-binary :all: --implementation cp --python-version 3.11 --target "$to/python" -r "$requirements" >&2
+		cp "$requirements" "$to/"
+	fi
+	if [ -x "$to/curl/curl" ]; then return; fi
+	if ! type -P curl >/dev/null; then
+		can_install || die "no curl" "install curl" 3
+		install_packages curl
+	fi
+	rm -rf "$to/curl"
+	mkdir -p "$to/curl/lib"
+	while read -r file; do
+		case $file in
+		*/ld-linux*) cp -L "$file" "$to/curl/loader" ;;
+		*) cp -L "$file" "$to/curl/lib/" ;;
+		esac
+	done < <(ldd "$(type -P curl)" | grep -o '/[^ ]*')
+	cp -L "$(type -P curl)" "$to/curl/curl"
 }
 
 ### The compiler
@@ -258,6 +297,6 @@ make() {
 
 case ${1:-all} in
 all) engine; base >/dev/null ;;
-engine | base | compiler | sshd | vm | make | stop) "$1" ;;
+engine | base | clients | compiler | sshd | vm | make | stop) "$1" ;;
 *) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0" >&2; exit 64 ;;
 esac

@@ -65,6 +65,9 @@ e2e() {
 	if ! scripts/setup.sh sshd; then
 		record ssh SKIPPED "no SSH server: engines over ssh are tested with a stand-in only"
 	fi
+	if ! scripts/setup.sh clients; then
+		record clients SKIPPED "no curl or Python packages: the broker was not tried with real clients in containers"
+	fi
 	# Every package with a test that asks for an engine in this way.
 	mapfile -t packages < <(grep -rl --include='*_test.go' TIGHTSHIP_E2E . | xargs -r dirname | sort -u)
 	lane e2e env TIGHTSHIP_E2E=1 go test -count=1 -timeout 20m "${packages[@]}"

@@ -14,13 +14,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// flags is everything that docker create has to be told for the bar, one
-// protection each. what says which checks fail where it is left out.
-var flags = []struct {
+// flag is one protection, and which checks fail where it is left out.
+type flag struct {
 	args         []string
 	fails        string
 	inconclusive string
-}{
+}
+
+// flags is everything that docker create has to be told for the bar.
+var flags = []flag{
 	{args: []string{"--read-only"}, fails: "fs.root-read-only fs.usr-read-only fs.var-read-only fs.nothing-else-writable"},
 	{
 		args: []string{"--tmpfs", "/tmp:rw,noexec,nosuid,nodev,size=2g"}, fails: "fs.tmp-writable",

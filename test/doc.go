@@ -12,6 +12,10 @@
 // command), and become images by `docker load`, so that no base image, registry
 // or build is needed and a hostile configuration can say whatever it likes.
 //
+// The broker's tests are in Go: a broker, an upstream of each kind (package upstream)
+// and a hardened container in which unmodified clients are at work. They also need
+// what `scripts/setup.sh clients` gets, and for gVisor the runtime runsc-broker.
+//
 // The lane needs a Docker engine, the docker command and the reference image,
 // and starts only with TIGHTSHIP_E2E=1; otherwise every test is skipped and
 // says so. It may share the engine with others: a run is recognised by the run
