@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -80,8 +79,13 @@ func (p *proxy) load(ctx context.Context, clients, requests int) (sample, error)
 	}
 	all.Wait()
 	elapsed := time.Since(begin)
-	if err := errors.Join(errs...); err != nil {
-		return sample{}, fmt.Errorf("%s: %w", p.name, err)
+	if err := ctx.Err(); err != nil {
+		return sample{}, err
+	}
+	for _, err := range errs { // the first one says it
+		if err != nil {
+			return sample{}, fmt.Errorf("%s: %w", p.name, err)
+		}
 	}
 	return sample{
 		rate: float64(requests) / elapsed.Seconds(),
