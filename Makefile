@@ -87,6 +87,10 @@ cross: ## builds for the other platforms, thrown away
 bench: programs image ## how long verify takes against plain docker runs: ratios and raw times
 	go run ./bench -image $(IMAGE)
 
+.PHONY: bench-broker
+bench-broker: programs ## the broker and its ledger against nginx, mitmproxy and the disk
+	go run ./bench/broker
+
 .PHONY: clean
 clean: ## removes bin/ and stops the engine that we started; images stay
 	scripts/setup.sh stop

@@ -65,6 +65,10 @@ func (c *call) request(ctx context.Context) *http.Request {
 	case head.Upgrade != "":
 		header["Connection"], header["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
 		delete(header, "Sec-Websocket-Extensions") // what is compressed cannot be searched
+	case c.length != 0 && c.x.BodyWhole():
+		// In memory, so that nothing can be wrong with it any more. Undisguised, net/http
+		// sends it in one piece with the head.
+		req.Body, req.ContentLength = c.body.ReadCloser, c.length
 	case c.length != 0:
 		req.Body, req.ContentLength = c.body, c.length
 	case c.body != nil:

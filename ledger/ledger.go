@@ -67,8 +67,13 @@ type Options struct {
 	// Now is the wall clock. Default: time.Now.
 	Now func() time.Time
 
-	layer layer // the files, for tests
+	layer layer         // the files, for tests
+	lag   time.Duration // how long an outcome waits for others, for tests
 }
+
+// outcomeLag is long for a caller that goes on with its next request, and short for
+// whoever looks at the ledger.
+const outcomeLag = 10 * time.Millisecond
 
 const (
 	minSegment     = 4096
@@ -96,6 +101,9 @@ func (o Options) withDefaults(dir string) (Options, error) {
 	}
 	if o.layer == nil {
 		o.layer = system{}
+	}
+	if o.lag == 0 {
+		o.lag = outcomeLag
 	}
 	switch {
 	case o.SegmentBytes < minSegment:

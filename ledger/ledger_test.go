@@ -14,7 +14,7 @@ import (
 
 // quiet is a log that does by itself only what it must, so that a test decides when.
 func quiet(l layer) Options {
-	return Options{SegmentBytes: minSegment, CheckpointRecords: 1 << 30, CheckpointInterval: time.Hour, layer: l}
+	return Options{SegmentBytes: minSegment, CheckpointRecords: 1 << 30, CheckpointInterval: time.Hour, layer: l, lag: 1}
 }
 
 func open(t testing.TB, dir string, o Options) *Log {

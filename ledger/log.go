@@ -57,6 +57,7 @@ type Log struct {
 type batch struct {
 	buf    []byte
 	hashes []tlog.Hash
+	timed  bool          // it is written without an intent, if none comes
 	done   chan struct{} // closed once err counts
 	err    error
 }
@@ -70,6 +71,9 @@ func (l *Log) VerifierKey() string { return l.vkey }
 // Append records an entry and returns its number once it is durable. Callers at
 // the same time share one sync. If ctx ends before, the entry may or may not be
 // recorded in the end; an error always means: do not act on it.
+//
+// Nobody acts on an outcome, so one waits a little (10 ms) for a sync that it can
+// share: else the next intent of a caller that comes one at a time would wait for two.
 //
 // The error wraps ErrEntry where the entry is at fault and nothing else happened,
 // ErrBroken where the log is, and ErrClosed.
@@ -129,7 +133,13 @@ func (l *Log) enqueue(r Record) (uint64, *batch, error) {
 	b.hashes = append(b.hashes, hash)
 	l.next++
 	l.prev = hash
-	signal(l.wake)
+	switch {
+	case r.Kind != Outcome:
+		signal(l.wake)
+	case !b.timed:
+		b.timed = true
+		time.AfterFunc(l.o.lag, func() { signal(l.wake) })
+	}
 	return r.Seq, b, nil
 }
 

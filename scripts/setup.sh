@@ -2,7 +2,7 @@
 # Brings a bare Debian or Ubuntu to where `make demo` and `make test` run. Asks
 # nothing, can be run again at any time, and does only what is still missing.
 #
-# usage: scripts/setup.sh [engine | base | clients | compiler | sshd | vm | make | stop]
+# usage: scripts/setup.sh [engine | base | clients | compiler | sshd | nginx | mitmproxy | vm | make | stop]
 #
 #   engine    a Docker engine that answers: the one there is, or one installed and
 #             started here, which also gets bin/runsc as its runtimes "runsc" and, for
@@ -12,6 +12,8 @@
 #             the broker's tests to mount into containers
 #   compiler  gcc and the C library's headers, which `go test -race` needs
 #   sshd      the SSH server's program, for the tests of remote engines; starts none
+#   nginx     nginx's program, for `make bench-broker`; prints its path, starts none
+#   mitmproxy mitmdump, for the same; prints its path
 #   vm        what builds and runs the virtual machine of the lane vm
 #   make      make itself
 #   stop      ends the engine that this script started, and no other
@@ -256,22 +258,60 @@ compiler() {
 	install_packages gcc libc6-dev
 }
 
-### The SSH server
+### Servers of which only the program is wanted
 
-sshd() {
-	if [ -x /usr/sbin/sshd ] && type -P ssh ssh-keygen >/dev/null; then return; fi
-	# Where systemd runs, the package would start a server for everybody.
-	if [ -d /run/systemd/system ] || ! can_install; then
-		die "no SSH server's program" "install openssh-server and openssh-client" 3
-	fi
-	local policy=/usr/sbin/policy-rc.d own= # keeps other init systems from starting it
+# can_install_idle: apt can install a server without one for everybody being started,
+# now or at the next boot, as the package does where systemd runs.
+can_install_idle() { [ ! -d /run/systemd/system ] && can_install; }
+
+# install_idle PACKAGE...: with nothing started by other init systems either.
+install_idle() {
+	local policy=/usr/sbin/policy-rc.d own=
 	if [ ! -e $policy ]; then
 		printf '#!/bin/sh\nexit 101\n' >$policy
 		chmod +x $policy
 		own=1
 	fi
-	install_packages openssh-server openssh-client || { [ -z "$own" ] || rm -f $policy; exit 1; }
+	install_packages "$@" || { [ -z "$own" ] || rm -f $policy; exit 1; }
 	if [ -n "$own" ]; then rm -f $policy; fi
+}
+
+sshd() {
+	if [ -x /usr/sbin/sshd ] && type -P ssh ssh-keygen >/dev/null; then return; fi
+	can_install_idle || die "no SSH server's program" "install openssh-server and openssh-client" 3
+	install_idle openssh-server openssh-client
+}
+
+nginx() {
+	if ! PATH=$PATH:/usr/sbin type -P nginx; then
+		can_install_idle || die "nginx is not installed" "install nginx-light" 3
+		install_idle nginx-light
+		PATH=$PATH:/usr/sbin type -P nginx
+	fi
+}
+
+### mitmproxy
+
+# Where Debian has none (or no longer), PyPI's goes into an environment of its own.
+mitmproxy() {
+	local venv=${XDG_CACHE_HOME:-$HOME/.cache}/tightship/mitmproxy
+	if type -P mitmdump; then return; fi
+	if [ -x "$venv/bin/mitmdump" ]; then echo "$venv/bin/mitmdump"; return; fi
+	if can_install; then
+		apt-get -qq update >&2 && updated=1
+		if known mitmproxy; then
+			install_packages mitmproxy
+			type -P mitmdump
+			return
+		fi
+		if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then install_packages python3-venv; fi
+	fi
+	say "installing mitmproxy from PyPI into $venv"
+	if ! python3 -m venv "$venv" >&2 || ! "$venv/bin/pip" --quiet install mitmproxy >&2; then
+		rm -rf "$venv"
+		die "mitmproxy cannot be installed" "install it so that mitmdump is on the PATH" 3
+	fi
+	echo "$venv/bin/mitmdump"
 }
 
 ### The virtual machine
@@ -297,6 +337,6 @@ make() {
 
 case ${1:-all} in
 all) engine; base >/dev/null ;;
-engine | base | clients | compiler | sshd | vm | make | stop) "$1" ;;
+engine | base | clients | compiler | sshd | nginx | mitmproxy | vm | make | stop) "$1" ;;
 *) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0" >&2; exit 64 ;;
 esac

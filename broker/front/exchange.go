@@ -73,6 +73,9 @@ func (x *Exchange) Body(limit int64) (r io.ReadCloser, length int64, err error) 
 	}{io.MultiReader(bytes.NewReader(ahead), x.up), x.up}, x.Head.Length, nil
 }
 
+// BodyWhole says whether the body was read to its end.
+func (x *Exchange) BodyWhole() bool { return x.up.done.Load() }
+
 // BodyRead is how many bytes of the body were read.
 func (x *Exchange) BodyRead() int64 { return x.up.read.Load() }
 
