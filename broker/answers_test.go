@@ -116,10 +116,14 @@ func TestAnswersThatAreNotPassedOn(t *testing.T) {
 		"identity, br":     {func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Encoding", "identity, br") }, RuleEncoding},
 		"partial":          {func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(206) }, RulePartial},
 		"redirect away": {func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "https://elsewhere.example/?sig=x", 302)
+			http.Redirect(w, r, "https://elsewhere.example/?sig=x", http.StatusFound)
 		}, RuleRedirect},
-		"redirect to http": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://"+r.Host+"/a", 307) }, RuleRedirect},
-		"redirect above":   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", 301) }, RuleRedirect},
+		"redirect to http": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://"+r.Host+"/a", http.StatusTemporaryRedirect)
+		}, RuleRedirect},
+		"redirect above": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/other", http.StatusMovedPermanently)
+		}, RuleRedirect},
 		"redirect no protocol": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", "//evil.example/base/x")
 			w.WriteHeader(303)

@@ -45,7 +45,7 @@ func demanding(h http.HandlerFunc) http.HandlerFunc {
 		_, password, _ := r.BasicAuth()
 		if r.Header.Get("X-Api-Key") != realKey && r.Header.Get("Authorization") != "Bearer "+realKey && password != realKey {
 			w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
-			http.Error(w, `{"error":"who are you"}`, 401)
+			http.Error(w, `{"error":"who are you"}`, http.StatusUnauthorized)
 			return
 		}
 		h(w, r)

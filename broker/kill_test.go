@@ -32,6 +32,13 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	if sockets := os.Getenv(childHold); sockets != "" {
+		if err := hold(sockets); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if dir := os.Getenv(childDir); dir != "" {
 		if err := child(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -89,7 +96,7 @@ func kills(t *testing.T, rounds int, mutated bool) (uses int, missing []string) 
 	used := map[string]bool{}
 	up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Api-Key") != realKey {
-			http.Error(w, "who are you", 401)
+			http.Error(w, "who are you", http.StatusUnauthorized)
 			return
 		}
 		mu.Lock()

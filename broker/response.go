@@ -64,7 +64,7 @@ func (c *call) unfit(resp *http.Response) *denial {
 	for _, v := range resp.Header["Content-Encoding"] {
 		for coding := range strings.SplitSeq(v, ",") {
 			if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
-				return deny(RuleEncoding, http.StatusBadGateway, "the upstream answers in the encoding %.40q though identity was asked for, which cannot be searched for the credential", coding)
+				return deny(RuleEncoding, http.StatusBadGateway, "the upstream answers in another encoding than identity, which was asked for: it cannot be searched for the credential")
 			}
 		}
 	}
@@ -89,6 +89,8 @@ func (c *call) redirect(resp *http.Response) *denial {
 		to, ok := c.live.local(at, l)
 		if !ok {
 			if resp.StatusCode >= 300 && resp.StatusCode < 400 {
+				l, n := c.scan.Text(l) // before it is cut up, as a piece of a value is not found
+				c.hits += n
 				return deny(RuleRedirect, http.StatusBadGateway, "the upstream redirects to %s, which is not below the route %s", hostOf(at, l), c.live.Route.Listen)
 			}
 			delete(resp.Header, "Location")

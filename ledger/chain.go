@@ -148,7 +148,7 @@ func (c *chain) accept(it *item, next *item) {
 		follows := next != nil && next.ok && next.seq == it.seq+1
 		switch {
 		case follows && next.prev != hexOf(it.hash), !c.hasLast:
-			c.found(it.at(Changed, it.seq, "record %d does not hold the hash of the record before it, nor does the next one hold its own: it was changed", it.seq))
+			c.found(it.at(Changed, it.seq, "record %d does not hold the hash of the record before it, nor does the next one hold its own: it was changed, and the one before may have been", it.seq))
 			c.blamed = it.seq + 1
 		case follows:
 			c.found(c.last.at(Changed, c.last.seq, "record %d is not the one that record %d was written after: it was changed", c.last.seq, it.seq))

@@ -113,19 +113,23 @@ func survives(d *disk, done []deed) error {
 	return nil
 }
 
-// storyPairs is enough for two segments to be dropped.
-const storyPairs = 9
+// storyPairs is enough for a segment to be dropped.
+const storyPairs = 7
 
 // Whatever write, sync, rename or removal fails, and however little of it reaches
 // the disk: nothing that was acknowledged is lost, and the ledger opens and
 // verifies again.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	whole := newDisk()
 	if _, err := story(whole, quiet(nil), storyPairs); err != nil {
 		t.Fatal(err)
 	}
 	if whole.ops < 100 {
 		t.Fatalf("only %d operations: does the story still have everything in it?", whole.ops)
+	}
+	if whole.names[join(onDisk, segmentName(0, started))] != nil {
+		t.Fatal("nothing was dropped")
 	}
 	for at := 1; at <= whole.ops; at++ {
 		parts := []int{0}
@@ -140,6 +144,9 @@ func TestFaults(t *testing.T) {
 				t.Fatalf("operation %d of %d failed and nobody noticed", at, whole.ops)
 			}
 			for name, after := range map[string]*disk{"power loss": d.crash(), "kill": d.kill()} {
+				if torn == 100 && name == "power loss" {
+					continue // what was cut is the same, and what was not is on the disk
+				}
 				if err := survives(after, done); err != nil {
 					t.Errorf("operation %d, %d bytes of it done, %s: %v", at, torn, name, err)
 				}
@@ -150,6 +157,7 @@ func TestFaults(t *testing.T) {
 
 // A write is cut after each of its bytes.
 func TestTornWrite(t *testing.T) {
+	t.Parallel()
 	d := newDisk()
 	l, err := Open(onDisk, quiet(d))
 	if err != nil {

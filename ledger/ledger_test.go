@@ -129,7 +129,7 @@ func TestMany(t *testing.T) {
 		intact(t, dir, VerifyOptions{Key: l.VerifierKey()})
 	}
 	wg.Wait()
-	if err := l.Close(); err != nil {
+	if err := errors.Join(l.tidy(), l.Close()); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(o.Copies[0])

@@ -87,17 +87,14 @@ func (l *Log) start() error {
 	l.next, l.prev = l.durable.n, l.durable.prev
 
 	go l.work()
-	if err := l.own(event, opened); err == nil {
+	if err = l.own(event, opened); err == nil {
 		err = l.tidy()
 	}
 	go l.keep()
-	l.mu.Lock()
-	err = l.err
-	l.mu.Unlock()
 	if err != nil {
-		l.stop()
+		return errors.Join(err, l.stop())
 	}
-	return err
+	return nil
 }
 
 // found makes the key of a new ledger, and its first checkpoint. The key comes

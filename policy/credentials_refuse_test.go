@@ -89,6 +89,7 @@ func TestDecodeCredentialRefuses(t *testing.T) {
 		{"listen without end", listen("/" + long), f + `4:19: credentials[0].route.listen: is too long for a path to listen at`},
 		{"listen at a key", listen("sk-ant-api03-Zm9vYmFyYmF6cXV4"), f + `4:19: credentials[0].route.listen: want a path that begins with /, found "(what looks like a credential)"`},
 
+		{"upstream as a number", "route: {listen: /a, upstream: 12345678}", f + `4:33: credentials[0].route.upstream: want text (in quotes)`},
 		{"upstream in the clear", upstream("http://a.example"), f + `4:33: credentials[0].route.upstream: want https://, a credential is never sent in the clear`},
 		{"upstream without a scheme", upstream("a.example"), f + `4:33: credentials[0].route.upstream: want https://HOST[:PORT][/BASE]`},
 		{"upstream with a scheme in upper case", upstream("HTTPS://a.example"), f + `4:33: credentials[0].route.upstream: want https://HOST[:PORT][/BASE]`},

@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"io"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"testing"
 )
 
@@ -75,5 +79,48 @@ func BenchmarkReader(b *testing.B) {
 			}
 			b.Run(name+map[int]string{5: "/5", 50: "/50"}[n], copying(func(r io.Reader) io.Reader { return set.Reader(r, nil) }))
 		}
+	}
+}
+
+// BenchmarkProxy is a reverse proxy over loopback, with and without.
+func BenchmarkProxy(b *testing.B) {
+	const size = 64 << 20
+	set := mustCompile(keys(5)...)
+	for name, block := range blocks() {
+		upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			io.Copy(sink{w}, io.LimitReader(&endless{block: block}, size))
+		}))
+		b.Cleanup(upstream.Close)
+		target, err := url.Parse(upstream.URL)
+		if err != nil {
+			b.Fatal(err)
+		}
+		through := func(wrap func(io.Reader) io.Reader) func(*testing.B) {
+			return func(b *testing.B) {
+				proxy := httputil.NewSingleHostReverseProxy(target)
+				proxy.ModifyResponse = func(r *http.Response) error {
+					r.Body = struct {
+						io.Reader
+						io.Closer
+					}{wrap(r.Body), r.Body}
+					return nil
+				}
+				server := httptest.NewServer(proxy)
+				defer server.Close()
+				b.SetBytes(size)
+				for b.Loop() {
+					response, err := http.Get(server.URL)
+					if err != nil {
+						b.Fatal(err)
+					}
+					if n, err := io.Copy(io.Discard, response.Body); n != size || err != nil {
+						b.Fatal(n, err)
+					}
+					response.Body.Close()
+				}
+			}
+		}
+		b.Run(name+"/none", through(func(r io.Reader) io.Reader { return plain{r} }))
+		b.Run(name+"/5", through(func(r io.Reader) io.Reader { return set.Reader(r, nil) }))
 	}
 }

@@ -182,27 +182,26 @@ func checkQuiet(m maker) error {
 		}
 		done[s.form] = true
 		for n := range len(s.secret) - 1 {
-			input := slices.Concat(filler(300), []byte(s.secret[:n]), filler(20), []byte("\n"), filler(300-n))
-			for _, sizes := range [][2]int{{1, 512}, {13, 5}, {len(input), 64}} {
-				a, out, compared := trace(right, input, sizes[0], sizes[1])
-				b, _, _ := trace(wrong, input, sizes[0], sizes[1])
-				if out != string(input) {
-					return fmt.Errorf("%s: %d bytes of it are taken for all", s.form, n)
-				}
-				if !slices.Equal(a, b) {
-					return fmt.Errorf("%s: %d right bytes can be told from wrong ones", s.form, n)
-				}
-				plain := !strings.ContainsAny(s.secret, `%\`)
-				if plain {
-					random := append(filler(320+n), '\n')
-					c, _, _ := trace(right, append(random, filler(300-n)...), sizes[0], sizes[1])
-					if !slices.Equal(a, c) {
-						return fmt.Errorf("%s: %d right bytes can be told from random ones", s.form, n)
-					}
-				}
-				if plain && n <= len(s.secret)-8-2 && compared > 0 {
-					return fmt.Errorf("%s: something was compared for %d right bytes", s.form, n)
-				}
+			input := slices.Concat(filler(100), []byte(s.secret[:n]), filler(20), []byte("\n"), filler(300-n))
+			sizes := [][2]int{{1, 512}, {13, 5}, {len(input), 64}}[n%3]
+			a, out, compared := trace(right, input, sizes[0], sizes[1])
+			b, _, _ := trace(wrong, input, sizes[0], sizes[1])
+			if out != string(input) {
+				return fmt.Errorf("%s: %d bytes of it are taken for all", s.form, n)
+			}
+			if !slices.Equal(a, b) {
+				return fmt.Errorf("%s: %d right bytes can be told from wrong ones", s.form, n)
+			}
+			if strings.ContainsAny(s.secret, `%\`) {
+				continue
+			}
+			random := append(filler(120+n), '\n')
+			c, _, _ := trace(right, append(random, filler(300-n)...), sizes[0], sizes[1])
+			if !slices.Equal(a, c) {
+				return fmt.Errorf("%s: %d right bytes can be told from random ones", s.form, n)
+			}
+			if n <= len(s.secret)-8-2 && compared > 0 {
+				return fmt.Errorf("%s: something was compared for %d right bytes", s.form, n)
 			}
 		}
 	}

@@ -42,12 +42,15 @@
 // stream escapes are. It does not depend on the values, until one is found whole.
 //
 // For the same reason this is no automaton, whose state is how much of a value was
-// right so far. Each position is looked at alone: one keyed fingerprint of the
-// sixteen bytes before it (fewer if a value has fewer), held against those of the
-// forms' ends. Only where all sixteen agree is the rest compared, in constant time.
+// right so far. Each eighth position is looked at alone: one keyed fingerprint of
+// the sixteen bytes before it, held against those of the forms near their ends.
+// Only where all sixteen agree is the whole compared, in constant time. (With values
+// under 23 bytes it is each fourth position and 13 bytes or more, under 16 each one
+// and 8 or more: so one short value makes a Set slower.)
+//
 // What is not claimed: that the processor takes the same time for the same number
-// of steps, or that the end of a form (the last 8 bytes of a value in hex, 12 in
-// base64) cannot be confirmed by someone who times that one comparison.
+// of steps, or that nobody can confirm those sixteen characters near the end of a
+// form, all at once, by timing many comparisons. In hex they are 8 bytes of a value.
 //
 // That a value was guessed whole shows, as a placeholder. So a value needs entropy:
 // Compile refuses those under MinValue bytes, which would also be found by chance.

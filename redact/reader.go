@@ -79,13 +79,12 @@ func (r *reader) Read(p []byte) (int, error) {
 	}
 }
 
-// fill reads once, and looks at what it got.
+// fill reads once, and looks at what it got. All that is sure was given out, so the
+// buffer can begin there: no match and no escape begins before.
 func (r *reader) fill() {
 	if cap(r.buf)-len(r.buf) < chunk/2 {
-		keep := max(0, min(int(r.pos-r.base), len(r.buf)-r.set.hold))
-		n := copy(r.buf, r.buf[keep:])
-		r.buf = r.buf[:n]
-		r.base += int64(keep)
+		r.buf = r.buf[:copy(r.buf, r.buf[r.pos-r.base:])]
+		r.base = r.pos
 	}
 	free := r.buf[len(r.buf):cap(r.buf)]
 	n, err := 0, error(nil)

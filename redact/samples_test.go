@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"unicode/utf16"
 )
 
 // testValues have each stride of the index, and characters that encoders disagree
@@ -23,31 +24,30 @@ type sample struct{ form, before, secret, after string }
 
 func (s sample) text() string { return s.before + s.secret + s.after }
 
+// hexed writes each byte of a text.
+func hexed(format, text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		fmt.Fprintf(&b, format, text[i])
+	}
+	return b.String()
+}
+
+// units writes each unit of a text in UTF-16.
+func units(format, text string) string {
+	var b strings.Builder
+	for _, u := range utf16.Encode([]rune(text)) {
+		fmt.Fprintf(&b, format, u)
+	}
+	return b.String()
+}
+
 // sampled writes a value in every way that is claimed, as others would: with the
 // standard library's encoders where it has them.
 func sampled(value string) []sample {
 	var all []sample
 	put := func(form, secret string) {
 		all = append(all, sample{form, `{"echo": '`, secret, `'} `})
-	}
-	hexed := func(format, text string) string {
-		var b strings.Builder
-		for i := range len(text) {
-			fmt.Fprintf(&b, format, text[i])
-		}
-		return b.String()
-	}
-	units := func(format, text string) string {
-		var b strings.Builder
-		for _, r := range text {
-			if r > 0xffff {
-				r -= 0x10000
-				fmt.Fprintf(&b, format, 0xd800+r>>10)
-				r = 0xdc00 + r&0x3ff
-			}
-			fmt.Fprintf(&b, format, r)
-		}
-		return b.String()
 	}
 	marshalled := func(text string) string {
 		b, _ := json.Marshal(text)

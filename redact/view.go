@@ -114,17 +114,12 @@ func (v *view) look(r *reader, end bool) {
 
 // trim forgets text that no match can begin in.
 func (v *view) trim(r *reader) {
-	if len(v.text) < chunk {
+	if len(v.text) < chunk+2*r.set.longest {
 		return
 	}
 	v.look(r, false)
+	// Half a character at the beginning does no harm: no match reaches it.
 	drop := v.next - r.set.longest - 1
-	for drop > 0 && !v.whole(drop) {
-		drop--
-	}
-	if drop <= 0 {
-		return
-	}
 	v.origin = v.place(drop)
 	v.text = v.text[:copy(v.text, v.text[drop:])]
 	v.escapes = v.escapes[:copy(v.escapes, v.escapes[v.before(drop):])]
@@ -147,7 +142,7 @@ func (v *view) whole(i int) bool {
 }
 
 // place is where in the stream the character at a whole place in the text begins,
-// which is where the one before it ends.
+// which is where the one before it ends. In a character, it is as far before its end.
 func (v *view) place(i int) int64 {
 	k := v.before(i)
 	if k == 0 {

@@ -86,7 +86,8 @@ func (s *execSource) run(parent context.Context) (*Value, error) {
 		err = fmt.Errorf("%w: it took longer than %s and was killed", ErrCommand, s.limit)
 	case errors.Is(readErr, ErrTooLong):
 		err = readErr
-	case err != nil:
+	// Of what it left running, its standard error alone is nobody's business.
+	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
 		err = fmt.Errorf("%w: %w%s", ErrCommand, err, said(stderr, v))
 	case errors.Is(readErr, os.ErrDeadlineExceeded):
 		err = fmt.Errorf("%w: it ended, and something that it started keeps its output open", ErrCommand)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -207,17 +208,34 @@ func copies(t *testing.T, pid int, text string) (where []mapping) {
 		t.Skipf("SKIPPED: the memory of a child cannot be read here: %v", err)
 	}
 	defer f.Close()
+	pages, err := os.Open(fmt.Sprintf("/proc/%d/pagemap", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pages.Close()
+	size := os.Getpagesize()
 	for _, m := range mappings(t, strconv.Itoa(pid)) {
 		// The largest are the race detector's, which keeps no data there.
-		if !strings.HasPrefix(m.perms, "rw") || m.rssKB == 0 || m.to-m.from > 128<<20 {
+		if !strings.HasPrefix(m.perms, "rw") || m.rssKB == 0 || m.to-m.from > 256<<20 {
 			continue
 		}
-		data := make([]byte, m.to-m.from)
-		n, err := f.ReadAt(data, int64(m.from))
-		if err != nil && !errors.Is(err, unix.EIO) && !errors.Is(err, unix.EFAULT) {
+		entries := make([]byte, int(m.to-m.from)/size*8)
+		if _, err := pages.ReadAt(entries, int64(m.from)/int64(size)*8); err != nil {
 			t.Fatal(err)
 		}
-		data = data[:n]
+		data := make([]byte, 0, m.rssKB<<10)
+		for i := 0; i < len(entries); i += 8 {
+			if entries[i+7]>>6 == 0 { // neither in memory nor swapped out
+				continue
+			}
+			at := len(data)
+			data = slices.Grow(data, size)[:at+size]
+			n, err := f.ReadAt(data[at:], int64(m.from)+int64(i/8*size))
+			if err != nil && !errors.Is(err, unix.EIO) && !errors.Is(err, unix.EFAULT) && !errors.Is(err, io.EOF) {
+				t.Fatal(err)
+			}
+			data = data[:at+n]
+		}
 		for range bytes.Count(data, []byte(text)) {
 			where = append(where, m)
 		}

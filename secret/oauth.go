@@ -70,14 +70,14 @@ func openOAuth(rest string, o Options) (Source, error) {
 	}
 	for key, all := range values {
 		switch {
+		case key != "token_endpoint" && key != "client_id":
+			err = fmt.Errorf("%w: of oauth:FILE?KEY=VALUE only token_endpoint and client_id are known", ErrReference)
 		case len(all) != 1 || all[0] == "":
-			return nil, fmt.Errorf("%w: %s wants one value", ErrReference, key)
+			err = fmt.Errorf("%w: %s wants one value", ErrReference, key)
 		case key == "token_endpoint":
 			s.endpoint, err = checkEndpoint(all[0])
-		case key == "client_id":
-			s.client = all[0]
 		default:
-			err = fmt.Errorf("%w: of oauth:FILE?KEY=VALUE only token_endpoint and client_id are known", ErrReference)
+			s.client = all[0]
 		}
 		if err != nil {
 			return nil, err

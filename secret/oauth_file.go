@@ -16,6 +16,7 @@ type shape struct {
 	object                  string // the member of the file that holds them, "" for the file itself
 	access, refresh, client string
 	expiry                  []string // the first is added where there is none
+	millis                  bool     // the unit of a number there; else its size tells
 	endpoint                []string
 	knownEndpoint, knownID  string
 	json                    bool   // what the token endpoint is sent
@@ -28,7 +29,7 @@ type shape struct {
 // were read from the published program (@anthropic-ai/claude-code 2.1.150, npm).
 var claudeShape = &shape{
 	object: "claudeAiOauth", access: "accessToken", refresh: "refreshToken", client: "clientId",
-	expiry:        []string{"expiresAt"},
+	expiry: []string{"expiresAt"}, millis: true,
 	knownEndpoint: "https://platform.claude.com/v1/oauth/token",
 	knownID:       "9d1c250a-e61b-44d9-88ed-5944d1962f5e",
 	json:          true, siblingLocks: true,
@@ -97,7 +98,7 @@ func parseLogin(data []byte) (*login, error) {
 	l.clientID = cmp.Or(plain(doc.client), l.knownID)
 	for _, key := range doc.expiry {
 		if raw := doc.raw(key); raw != nil && l.expires.IsZero() && err == nil {
-			if l.expires, _, err = parseTime(raw); err != nil {
+			if l.expires, _, err = doc.parseTime(raw); err != nil {
 				err = fmt.Errorf("%q: %w", key, err)
 			}
 		}
@@ -203,7 +204,7 @@ func unquote(raw []byte) ([]byte, error) {
 // parseTime reads the end of an access token, in seconds or milliseconds since
 // 1970 or as RFC 3339 writes it. Like writes another time the same way. No end,
 // which is written as 0 or as the first second of year 1, is the zero time.
-func parseTime(raw []byte) (at time.Time, like func(time.Time) []byte, err error) {
+func (s *shape) parseTime(raw []byte) (at time.Time, like func(time.Time) []byte, err error) {
 	if raw[0] == '"' {
 		text, _ := unquote(raw)
 		at, err = time.Parse(time.RFC3339, string(text))
@@ -217,7 +218,7 @@ func parseTime(raw []byte) (at time.Time, like func(time.Time) []byte, err error
 		return time.Time{}, nil, errors.New("want a time as RFC 3339 writes it, or a number")
 	}
 	// As seconds this would be the year 5138.
-	if n > 1e11 {
+	if s.millis || n > 1e11 {
 		at, like = time.UnixMilli(int64(n)), func(t time.Time) []byte { return strconv.AppendInt(nil, t.UnixMilli(), 10) }
 	} else {
 		at, like = time.Unix(int64(n), 0), func(t time.Time) []byte { return strconv.AppendInt(nil, t.Unix(), 10) }
@@ -261,7 +262,7 @@ func rewrite(data []byte, a *answer) ([]byte, error) {
 	known := false
 	for _, key := range doc.expiry {
 		if raw := doc.raw(key); raw != nil {
-			_, like, err := parseTime(raw)
+			_, like, err := doc.parseTime(raw)
 			if err != nil {
 				return nil, fmt.Errorf("%w: %q: %w", ErrTokenFile, key, err)
 			}
@@ -271,7 +272,7 @@ func rewrite(data []byte, a *answer) ([]byte, error) {
 	}
 	if !known {
 		stamp := a.expires.Unix()
-		if doc.shape == claudeShape {
+		if doc.millis {
 			stamp = a.expires.UnixMilli()
 		}
 		set(doc.expiry[0], strconv.AppendInt(nil, stamp, 10))

@@ -192,9 +192,10 @@ func (b *testBroker) push(w http.ResponseWriter, r *http.Request, call Call) {
 		_, err := pw.Write(p.Head)
 		switch {
 		case err != nil:
+		case !p.HasPack():
 		case b.copy != nil:
 			err = b.copy(i, pw, p.Rest)
-		case p.HasPack():
+		default:
 			err = i.Copy(ctx, pw, p.Rest)
 		}
 		copied <- err

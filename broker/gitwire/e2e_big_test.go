@@ -17,7 +17,8 @@ import (
 func TestE2EBigPack(t *testing.T) {
 	const size, most = 256 << 20, 48 << 20
 	w := newWorld(t, agentAccess(), false, SHA1).cloned()
-	w.ok(w.clone, "config", "core.compression", "0")
+	w.ok(w.clone, "config", "core.compression", "0") // random bytes: no time for them
+	w.ok(w.clone, "config", "core.bigFileThreshold", "1m")
 	x := w.at("agent/x")
 	for n := range 4 {
 		out, err := os.Create(filepath.Join(w.clone, fmt.Sprint("big", n)))

@@ -86,7 +86,7 @@ func (w *world) commit(dir, text string) {
 }
 
 func (w *world) git(dir string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(w.t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 8*time.Minute)
 	defer cancel()
 	c := exec.CommandContext(ctx, "git", args...)
 	c.Dir, c.Env, c.WaitDelay = dir, w.env, 10*time.Second

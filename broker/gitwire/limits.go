@@ -10,9 +10,9 @@ type Limits struct {
 	Steps        int   // commits walked over to answer all questions of a push
 }
 
-// DefaultLimits holds a push to about 100 MB of memory at the very worst, and to some
-// kilobytes as a rule. Beyond the
-// limits of the pack, a fast-forward can't be told any more.
+// DefaultLimits keep what is remembered of a push to about 100 MB at the very worst, and
+// to some kilobytes as a rule. Beyond the limits of commits and steps a fast-forward can't
+// be told any more; beyond the others the push can't be read.
 func DefaultLimits() Limits {
 	return Limits{
 		Commands:     1000,

@@ -136,7 +136,8 @@ succeeded.`,
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		a.initCommand(), a.verifyCommand(), a.proveCommand(), a.checksCommand(), a.policyCommand(), a.reportCommand(),
-		a.brokerCommand(), a.ledgerCommand(), a.receiptCommand(), a.keyCommand(), a.imageCommand(), a.seccompCommand(), a.doctorCommand(), a.cleanCommand(), a.versionCommand(),
+		a.brokerCommand(), a.ledgerCommand(), a.receiptCommand(), a.keyCommand(), a.imageCommand(), a.seccompCommand(), a.doctorCommand(),
+		a.cleanCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	root.SetHelpCommand(helpCommand(root))

@@ -29,6 +29,12 @@ var activities = map[string]int{
 	"POST": 1, "GET": 2, "HEAD": 2, "OPTIONS": 2, "PUT": 3, "PATCH": 3, "DELETE": 4,
 }
 
+// methods are those that the schema lists.
+var methods = map[string]bool{
+	"CONNECT": true, "DELETE": true, "GET": true, "HEAD": true, "OPTIONS": true,
+	"PATCH": true, "POST": true, "PUT": true, "TRACE": true,
+}
+
 func ocsfEvent(r ledger.Record, version string) object {
 	activity := cmp.Or(activities[r.Method], 99)
 	sandbox := cmp.Or(r.Sandbox, "tightship")
@@ -55,7 +61,11 @@ func ocsfEvent(r ledger.Record, version string) object {
 		e["activity_name"] = cmp.Or(r.Event, r.Method, r.Kind)
 	}
 	if r.Path != "" {
-		e["http_request"] = object{"http_method": r.Method, "url": object{"path": r.Path}, "length": r.BytesIn}
+		request := object{"url": object{"path": r.Path}, "length": r.BytesIn}
+		if methods[r.Method] { // the schema knows no others
+			request["http_method"] = r.Method
+		}
+		e["http_request"] = request
 	}
 	if r.Status != 0 {
 		e["http_response"] = object{"code": r.Status, "length": r.BytesOut}
