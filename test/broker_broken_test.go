@@ -55,6 +55,13 @@ func TestBrokerBroken(t *testing.T) {
 			_, status := w.curl(find)
 			return status == "200"
 		}},
+		{"state.go", "restore", "nil", "a broker that was started again does not know the sandbox", func(w *brokerWorld) bool {
+			w.broker.kill()
+			<-w.broker.done
+			w.serve()
+			_, status := w.curl(find)
+			return status == "000"
+		}},
 		{"table.go", "allows", "func() (int, bool) { return 0, true }()", "what no line allows is sent", func(w *brokerWorld) bool {
 			_, status := w.curl("-X DELETE " + find)
 			return status != "403" && len(w.servers["search"].Uses()) == 1

@@ -27,7 +27,9 @@ func testOthers(w *brokerWorld) {
 	}
 	line := curlLine + "http://broker/search/find"
 	stdout, _, code := finish(t, w.inside(other, nil, line))
-	if code != 52 && code != 56 || !strings.HasSuffix(stdout, "\n000") { // an empty answer, or none
+	// It depends on when it looks what curl calls a connection that is closed on it. That
+	// there was one is in the ledger.
+	if code == 0 || !strings.HasSuffix(stdout, "\n000") {
 		t.Errorf("another container is served: exit code %d: %s", code, stdout)
 	}
 	if body, status := w.curl("http://broker/search/find"); status != "200" {
