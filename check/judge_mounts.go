@@ -163,6 +163,8 @@ func (in *Input) ownMount(o probe.Observation, target string) bool {
 		return true // what is shared there is ns.ipc's affair
 	case slices.Contains(ownFiles, target):
 		return fact("kind") == "file"
+	case target == "/etc/passwd" || target == "/etc/group": // Podman's, for a user whom the image's do not name
+		return fact("kind") == "file" && strings.HasSuffix(fact("root"), "/userdata"+strings.TrimPrefix(target, "/etc"))
 	case target == "/run/secrets": // Podman's, with the host's subscriptions if it has any
 		return strings.HasSuffix(fact("root"), "/userdata/run/secrets")
 	}

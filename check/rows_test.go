@@ -410,6 +410,16 @@ func TestJudges(t *testing.T) {
 			fact(main, U, "mounts", "fstype:/t", "tmpfs")(in)
 			fact(main, U, "mounts", "entries:/t", "3")(in)
 		}, fail, "/t"},
+		{"mounts.no-host-path", "Podman's passwd", func(in *check.Input) {
+			add(main, U, "mounts", probe.Attempt{Act: "look at a mount", On: "/etc/passwd", OK: true})(in)
+			fact(main, U, "mounts", "kind:/etc/passwd", "file")(in)
+			fact(main, U, "mounts", "root:/etc/passwd", "/home/u/containers/abc/userdata/passwd")(in)
+		}, pass, ""},
+		{"mounts.no-host-path", "the host's passwd", func(in *check.Input) {
+			add(main, U, "mounts", probe.Attempt{Act: "look at a mount", On: "/etc/passwd", OK: true})(in)
+			fact(main, U, "mounts", "kind:/etc/passwd", "file")(in)
+			fact(main, U, "mounts", "root:/etc/passwd", "/etc/passwd")(in)
+		}, fail, "/etc/passwd"},
 		{"mounts.no-host-path", "another file system over /dev/shm", fact(main, U, "mounts", "fstype:/dev/shm", "ext4"), fail, "/dev/shm"},
 		{"mounts.no-host-path", "a directory in a file's place", fact(main, U, "mounts", "kind:/etc/hosts", "directory"), fail, "/etc/hosts"},
 		{"mounts.no-host-path", "a system directory asked for", func(in *check.Input) { in.Wanted.Mounts[0].Source = "/etc" }, fail, "policy itself"},

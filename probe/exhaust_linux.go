@@ -177,7 +177,8 @@ func exhaustCPU(s *session, r *recorder) {
 // throttled reads how often this container's own cgroup was throttled, where
 // the container can see that (cgroup v1 and v2).
 func throttled() (n int64, visible bool) {
-	for _, f := range []string{"/sys/fs/cgroup/cpu/cpu.stat", "/sys/fs/cgroup/cpu,cpuacct/cpu.stat", "/sys/fs/cgroup/cpu.stat"} {
+	own, _ := cgroupPath() // in the host's tree, where the container sees that one
+	for _, f := range []string{"/sys/fs/cgroup/cpu/cpu.stat", "/sys/fs/cgroup/cpu,cpuacct/cpu.stat", "/sys/fs/cgroup" + own + "/cpu.stat"} {
 		data, err := os.ReadFile(f)
 		if err != nil {
 			continue

@@ -50,7 +50,11 @@ func namespaces(s *session, r *recorder) {
 	// The limits on devices' queues are one for all and shown in the first network
 	// namespace only; that on listeners is in every one (net/core/sysctl_net_core.c).
 	r.try("find a setting of the host's network", "/proc/sys/net/core/netdev_max_backlog", access("/proc/sys/net/core/netdev_max_backlog", unix.F_OK))
-	r.control("find a setting of any network", "/proc/sys/net/core/somaxconn", access("/proc/sys/net/core/somaxconn", unix.F_OK))
+	setting := "/proc/sys/net/core/somaxconn"
+	if access(setting, unix.F_OK) != nil { // older kernels hide net.core from the networks of user namespaces
+		setting = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+	}
+	r.control("find a setting of any network", setting, access(setting, unix.F_OK))
 
 	path, err := cgroupPath()
 	if err == nil && path == "/" {
