@@ -128,7 +128,7 @@ func (b *Broker) controlHandler() http.Handler {
 	})
 	handle("POST /v1/sandboxes/remove", func(_ context.Context, c command) (any, error) { return nil, b.Remove(c.Name) })
 	handle("GET /v1/sandboxes", func(context.Context, command) (any, error) { return b.List(), nil })
-	handle("POST /v1/reload", func(context.Context, command) (any, error) { return nil, b.ReloadFile() })
+	handle("POST /v1/reload", func(ctx context.Context, _ command) (any, error) { return nil, b.ReloadFile(ctx) })
 	handle("POST /v1/revoke", func(_ context.Context, c command) (any, error) { return nil, b.Revoke(c.Name) })
 	handle("GET /v1/status", func(context.Context, command) (any, error) { return []Status{b.Status()}, nil })
 	m.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {

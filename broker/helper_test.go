@@ -71,6 +71,7 @@ type fixed struct {
 	mu      sync.Mutex
 	value   string
 	before  []string
+	next    string // what Rotate fetches
 	err     error
 	changed []func()
 }
@@ -119,6 +120,17 @@ func (f *fixed) set(s string) {
 	for _, changed := range f.changed {
 		changed()
 	}
+}
+
+// Rotate fetches what comes next, if something does.
+func (f *fixed) Rotate(context.Context) error {
+	f.mu.Lock()
+	next, err := f.next, f.err
+	f.mu.Unlock()
+	if err == nil && next != "" {
+		f.set(next)
+	}
+	return err
 }
 
 func (f *fixed) fail(err error) {

@@ -17,6 +17,40 @@ import (
 	"github.com/tightship-dev/tightship/policy"
 )
 
+// A reload fetches what cannot be seen to change, and nothing else: to fetch an OAuth
+// login again is to spend it.
+func TestReloadFetches(t *testing.T) {
+	for from, fetched := range map[string]bool{"exec:pass show x": true, "keyring:x": true, "env:X": false, "file:x": false, "oauth:x": false} {
+		t.Run(from, func(t *testing.T) {
+			up := newUpstream(t, nil)
+			c := up.credential("x", apiKey, allow("GET", "/a"))
+			c.From = from
+			p := policyOf(c)
+			tb := startBroker(t, p, func(o *Options) { o.Load = func() (*policy.Policy, error) { return p, nil } })
+			const next = "sk-next-0123456789abcdef"
+			tb.secret.next = next
+			if err := tb.ReloadFile(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			want := realKey
+			if fetched {
+				want = next
+			}
+			if resp, err := tb.client(t).Get("http://b/x/a"); err != nil || resp.StatusCode != 200 {
+				t.Fatal(resp, err)
+			}
+			seen := up.requests()
+			if got := seen[len(seen)-1].header.Get("X-Api-Key"); got != want {
+				t.Errorf("the upstream saw %q, want %q", got, want)
+			}
+			tb.secret.fail(errors.New("locked"))
+			if err := tb.ReloadFile(t.Context()); (err != nil) != fetched || fetched && !strings.Contains(err.Error(), "keeps its value") {
+				t.Errorf("with a source that fails: %v", err)
+			}
+		})
+	}
+}
+
 // TestReload changes the policy and the value under a connection that stays.
 func TestReload(t *testing.T) {
 	up := newUpstream(t, nil)

@@ -2,9 +2,12 @@ package broker
 
 import (
 	"cmp"
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -59,8 +62,10 @@ func (b *Broker) Status() Status {
 	return st
 }
 
-// ReloadFile reads the policy again and puts it to work.
-func (b *Broker) ReloadFile() error {
+// ReloadFile reads the policy again and puts it to work, and fetches the values again
+// whose sources cannot be seen to change: what a command prints, and what is in a
+// keyring. Where that fails, the value before stays, and the error says so.
+func (b *Broker) ReloadFile(ctx context.Context) error {
 	if b.o.Load == nil {
 		return errors.New("the broker has no file to read its policy from")
 	}
@@ -68,5 +73,22 @@ func (b *Broker) ReloadFile() error {
 	if err != nil {
 		return err
 	}
-	return b.Reload(p)
+	if err := b.Reload(p); err != nil {
+		return err
+	}
+	var errs error
+	for _, c := range p.Credentials {
+		kind, _, _ := strings.Cut(c.From, ":")
+		if kind != "exec" && kind != "keyring" {
+			continue
+		}
+		l := b.world.Load().live[c.Name]
+		if l == nil {
+			continue // reloaded once more in the meantime
+		}
+		if err := l.vault.secret.Rotate(ctx); err != nil {
+			errs = errors.Join(errs, fmt.Errorf("the policy is at work, and the credential %s keeps its value, as it cannot be fetched again: %w", c.Name, err))
+		}
+	}
+	return errs
 }

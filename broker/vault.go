@@ -17,6 +17,8 @@ type Secret interface {
 	// Values lends what Use gives now or is about to give, and what it gave a while
 	// ago, which answers may still echo.
 	Values(f func(values ...[]byte))
+	// Rotate fetches a value now. After an error the one before stays.
+	Rotate(ctx context.Context) error
 	Close()
 }
 

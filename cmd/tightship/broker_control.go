@@ -31,8 +31,9 @@ func (a *app) brokerReloadCommand() *cobra.Command {
 	return onBroker(&cobra.Command{
 		Use:   "reload",
 		Short: "Have the broker read its policy again",
-		Long: `Have the broker read its policy again. Nothing is cut off. A policy that is not
-right changes nothing.`,
+		Long: `Have the broker read its policy again, and fetch the values of exec: and keyring:,
+whose changes cannot be seen. Nothing is cut off. A policy that is not right
+changes nothing, and where a value cannot be fetched the one before stays.`,
 		Args: noArgs,
 	}, func(ctx context.Context, b *broker.Client, _ []string) error { return b.Reload(ctx) })
 }

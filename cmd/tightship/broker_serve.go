@@ -126,6 +126,7 @@ func (a *app) resolver() func(context.Context, string) (string, int, error) {
 		if err != nil {
 			return "", 0, err
 		}
+		defer e.Close()
 		s, err := e.Inspect(ctx, container)
 		if err != nil {
 			return "", 0, err
@@ -158,8 +159,8 @@ func reloads(ctx context.Context, path string, b *broker.Broker, log *slog.Logge
 			}
 			last = now
 		}
-		if err := b.ReloadFile(); err != nil {
-			log.Error("the policy stays as it was", "error", err)
+		if err := b.ReloadFile(ctx); err != nil {
+			log.Error("reloading failed", "error", err)
 		}
 	}
 }
