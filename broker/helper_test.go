@@ -318,6 +318,13 @@ func fetch(t testing.TB, c *http.Client, method, path string, body io.Reader, he
 	return resp, string(b)
 }
 
+// quiesce waits until no connection is left and everything is recorded.
+func (tb *testBroker) quiesce(t testing.TB) {
+	t.Helper()
+	eventually(t, "the connections end", func() bool { return tb.conns.Load() == 0 })
+	tb.records.Wait()
+}
+
 // eventually waits for what happens in the background.
 func eventually(t testing.TB, what string, f func() bool) {
 	t.Helper()

@@ -87,7 +87,7 @@ func TestNeverWritten(t *testing.T) {
 		}
 	}
 	up.CloseClientConnections()
-	tb.records.Wait()
+	tb.quiesce(t)
 	mu.Lock()
 	defer mu.Unlock()
 	if err := tb.metrics.write(&written, 1, 1); err != nil {
@@ -116,7 +116,7 @@ func TestNeverWritten(t *testing.T) {
 	c := tb.dial(t)
 	fmt.Fprintf(c, "GET /h/%s HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n", "planted-0123456789")
 	io.Copy(io.Discard, c)
-	tb.records.Wait()
+	tb.quiesce(t)
 	found := false
 	for id := range intents(t, filepath.Join(copyOf(t, dir), "ledger")) {
 		found = found || strings.Contains(id, "planted-0123456789")
