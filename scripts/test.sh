@@ -70,7 +70,7 @@ e2e() {
 	fi
 	# Every package with a test that asks for an engine in this way.
 	mapfile -t packages < <(grep -rl --include='*_test.go' TIGHTSHIP_E2E . | xargs -r dirname | sort -u)
-	lane e2e env TIGHTSHIP_E2E=1 go test -count=1 -timeout 20m "${packages[@]}"
+	lane e2e env TIGHTSHIP_E2E=1 go test -count=1 -timeout 30m "${packages[@]}"
 }
 
 # engines: other engines, started beside the first and held to its verdicts. Each
