@@ -20,6 +20,32 @@ import (
 	"github.com/tightship-dev/tightship/policy"
 )
 
+// An upstream that shows in another code what it was sent does not give a password
+// back, although that was sent in base64 already.
+func TestNoReflectionOfBasic(t *testing.T) {
+	codes := map[string]func([]byte) string{
+		"base64": base64.StdEncoding.EncodeToString, "base64url": base64.RawURLEncoding.EncodeToString, "hex": hex.EncodeToString,
+	}
+	for code, encode := range codes {
+		for _, user := range []string{"", "me", "x-access-token"} {
+			up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+				io.WriteString(w, encode([]byte(r.Header.Get("Authorization"))))
+			})
+			tb := startBroker(t, policyOf(up.credential("x", policy.Attach{Style: policy.AttachBasic, Name: user}, allow("GET", "/**"))), nil)
+			_, body := fetch(t, tb.client(t), "GET", "/x/a", nil)
+			sent := base64.StdEncoding.EncodeToString([]byte(user + ":" + realKey))
+			if !strings.Contains(body, "[redacted]") {
+				t.Errorf("%s, user %q: nothing was taken out of %s", code, user, body)
+			}
+			for _, r := range append(renderings(sent), renderings(realKey)...) {
+				if strings.Contains(body, r) {
+					t.Errorf("%s, user %q: %s has %s", code, user, body, r)
+				}
+			}
+		}
+	}
+}
+
 // TestNoReflection has an upstream give the credential back in every place of an
 // answer, and looks for it in every byte that reaches the caller.
 func TestNoReflection(t *testing.T) {

@@ -68,12 +68,18 @@ func attach(r *http.Request, a policy.Attach, value []byte) {
 	case policy.AttachBearer:
 		r.Header["Authorization"] = []string{"Bearer " + string(value)}
 	case policy.AttachBasic:
-		both := append([]byte(a.Name+":"), value...)
-		r.Header["Authorization"] = []string{"Basic " + base64.StdEncoding.EncodeToString(both)}
+		r.Header["Authorization"] = []string{"Basic " + string(basic(a.Name, value))}
 	case policy.AttachQuery:
 		if r.URL.RawQuery != "" {
 			r.URL.RawQuery += "&"
 		}
 		r.URL.RawQuery += url.QueryEscape(a.Name) + "=" + url.QueryEscape(string(value))
 	}
+}
+
+// basic is a user and a password as RFC 7617 sends them.
+func basic(user string, value []byte) []byte {
+	both := append([]byte(user+":"), value...)
+	defer clear(both)
+	return base64.StdEncoding.AppendEncode(nil, both)
 }

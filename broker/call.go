@@ -101,7 +101,7 @@ func (c *call) run() *denial {
 		}
 	}
 	if err := c.live.vault.check(c.x.Context()); err != nil {
-		return deny(RuleSecret, http.StatusBadGateway, "the value of the credential %s cannot be had: %v", r.Name, err)
+		return deny(RuleSecret, http.StatusBadGateway, "the value of the credential %s cannot be had: the broker's ledger says why", r.Name).because(err)
 	}
 	return c.attempt()
 }
@@ -168,7 +168,7 @@ func (c *call) outcome(seq uint64, lost error) {
 
 // refuse answers a denial and records it.
 func (c *call) refuse(d *denial) {
-	c.entry.Rule, c.entry.Reason, c.entry.Status = d.rule, c.redacted(d.reason), d.status
+	c.entry.Rule, c.entry.Reason, c.entry.Status = d.rule, c.redacted(d.recorded()), d.status
 	c.status = d.status
 	c.session.recordDenial(c.entry)
 	c.x.Respond(d.status, c.header(d), problemError{
@@ -261,6 +261,6 @@ func (c *call) failed(err error) {
 // abandon answers a request of which the intent was recorded. The outcome says the
 // rest.
 func (c *call) abandon(d *denial) {
-	c.rule, c.complaint, c.status = d.rule, c.redacted(d.reason), d.status
-	c.x.Respond(d.status, c.header(d), problemError{Type: typeOf(d.status), Message: c.complaint, Rule: d.rule}.body())
+	c.rule, c.complaint, c.status = d.rule, c.redacted(d.recorded()), d.status
+	c.x.Respond(d.status, c.header(d), problemError{Type: typeOf(d.status), Message: c.redacted(d.reason), Rule: d.rule}.body())
 }

@@ -35,7 +35,7 @@ func newLive(r *rule, o *Options, p *policy.Policy) (*live, error) {
 	if err != nil {
 		return fail(err)
 	}
-	v := &vault{}
+	v := &vault{attach: r.Attach}
 	s, err := o.Open(*r.Credential, v.changed)
 	if err != nil {
 		return fail(err)
@@ -47,7 +47,7 @@ func newLive(r *rule, o *Options, p *policy.Policy) (*live, error) {
 // serves says whether a credential needs nothing that this one does not have.
 func (l *live) serves(r *rule) bool {
 	a, b := l.Route, r.Route
-	return l.From == r.From && a.Upstream == b.Upstream && a.CA == b.CA && slices.Equal(a.Networks, b.Networks)
+	return l.From == r.From && l.Attach == r.Attach && a.Upstream == b.Upstream && a.CA == b.CA && slices.Equal(a.Networks, b.Networks)
 }
 
 // close gives up what the credential holds. Answers that are under way are read to

@@ -98,6 +98,7 @@ type denial struct {
 	rule      string
 	status    int
 	reason    string
+	cause     error // for the ledger alone: it may name files and commands of the host
 	allowLine string
 	where     string // in the policy the line belongs
 	retry     int    // seconds; 0 says nothing
@@ -105,6 +106,20 @@ type denial struct {
 
 func deny(rule string, status int, format string, args ...any) *denial {
 	return &denial{rule: rule, status: status, reason: fmt.Sprintf(format, args...)}
+}
+
+// because adds what is the operator's to know.
+func (d *denial) because(err error) *denial {
+	d.cause = err
+	return d
+}
+
+// recorded is the reason as the ledger has it.
+func (d *denial) recorded() string {
+	if d.cause == nil {
+		return d.reason
+	}
+	return d.reason + ": " + d.cause.Error()
 }
 
 func (d *denial) after(seconds int) *denial {

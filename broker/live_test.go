@@ -150,8 +150,12 @@ func TestSecretFails(t *testing.T) {
 	tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/**"))), nil)
 	tb.secret.fail(errors.New("the file is gone"))
 	resp, body := fetch(t, tb.client(t), "GET", "/x/a", nil)
-	if resp.StatusCode != 502 || !strings.Contains(body, "the file is gone") {
+	if resp.StatusCode != 502 || !strings.Contains(body, RuleSecret) || strings.Contains(body, "the file is gone") {
 		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+	eventually(t, "the denial is recorded", func() bool { return len(tb.ledger.of(ledger.Denied)) == 1 })
+	if d := tb.ledger.of(ledger.Denied); !strings.Contains(d[0].Reason, "the file is gone") {
+		t.Errorf("the ledger does not say why: %+v", d)
 	}
 	// A value that cannot be looked for in answers is not used either.
 	tb.secret.fail(nil)

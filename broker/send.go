@@ -111,7 +111,7 @@ func upstreamDenial(host string, err error) *denial {
 	var unknown x509.UnknownAuthorityError
 	switch {
 	case errors.Is(err, errValue):
-		return deny(RuleSecret, http.StatusBadGateway, "%v", err)
+		return deny(RuleSecret, http.StatusBadGateway, "%v", errValue).because(err)
 	case errors.Is(err, ErrAddress):
 		return deny(RuleAddress, http.StatusBadGateway, "%s leads to an address that its route does not permit (%v): list its range in route.networks if that is meant", host, cause(err))
 	case errors.As(err, &cert), errors.As(err, &unknown):

@@ -3,8 +3,10 @@ package broker
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
+	"github.com/tightship-dev/tightship/policy"
 	"github.com/tightship-dev/tightship/redact"
 )
 
@@ -26,6 +28,7 @@ type Secret interface {
 // change of the policy that leaves the source alone.
 type vault struct {
 	secret Secret
+	attach policy.Attach
 
 	mu     sync.Mutex
 	scan   *scan
@@ -42,7 +45,7 @@ func (v *vault) changed() {
 		return
 	}
 	var set *redact.Set
-	v.secret.Values(func(values ...[]byte) { set, v.err = redact.Compile(values...) })
+	v.secret.Values(func(values ...[]byte) { set, v.err = v.compile(values) })
 	if v.err != nil {
 		return
 	}
@@ -50,6 +53,22 @@ func (v *vault) changed() {
 		v.scan.release()
 	}
 	v.scan = &scan{Set: set, uses: 1}
+}
+
+// compile makes what looks for the values. A password is sent in base64, so that an
+// upstream which encodes what it was sent encodes it for the second time: what was
+// sent is looked for as well.
+func (v *vault) compile(values [][]byte) (*redact.Set, error) {
+	if v.attach.Style != policy.AttachBasic {
+		return redact.Compile(values...)
+	}
+	all := slices.Clone(values)
+	for _, value := range values {
+		sent := basic(v.attach.Name, value)
+		defer clear(sent)
+		all = append(all, sent)
+	}
+	return redact.Compile(all...)
 }
 
 var errNoScan = errors.New("it has no value yet")

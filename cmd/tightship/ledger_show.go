@@ -94,7 +94,7 @@ func (a *app) ledgerShowCommand() *cobra.Command {
 		Long: `List records, the oldest first. Their signatures are not checked: that is what
 ` + "`tightship ledger verify`" + ` is for.`,
 		Example: `  tightship ledger show --sandbox agent --since 24h
-  tightship ledger show --decision deny -n 20 -o json`,
+  tightship ledger show --decision denied -n 20 -o json`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if output != "text" && output != "json" {
