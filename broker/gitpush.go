@@ -139,6 +139,10 @@ func (a asking) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	r = r.Clone(r.Context())
+	r.GetBody = nil
+	if r.Body == nil || r.Body == http.NoBody {
+		r.Body = empty{}
+	}
 	r.Header["Accept-Encoding"] = []string{"identity"}
 	scan, err := a.c.live.vault.use(r.Context(), func(b []byte) { attach(r, a.c.live.Attach, b) })
 	if scan != nil {

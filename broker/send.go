@@ -63,6 +63,7 @@ func (c *call) request(ctx context.Context) *http.Request {
 	}
 	switch {
 	case head.Upgrade != "":
+		req.Body = empty{}
 		header["Connection"], header["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
 		delete(header, "Sec-Websocket-Extensions") // what is compressed cannot be searched
 	case c.length != 0 && c.x.BodyWhole():
@@ -71,16 +72,15 @@ func (c *call) request(ctx context.Context) *http.Request {
 		req.Body, req.ContentLength = c.body.ReadCloser, c.length
 	case c.length != 0:
 		req.Body, req.ContentLength = c.body, c.length
-	case c.body != nil:
-		req.Body, req.ContentLength = http.NoBody, 0 // says Content-Length: 0
 	default:
-		// A body, though empty, keeps net/http from sending the request a second time
-		// by itself: that use would have no record.
 		req.Body = empty{}
 	}
 	return req.WithContext(ctx)
 }
 
+// empty is a body that keeps net/http from sending a request a second time by itself,
+// as it does with those that have none, http.NoBody or a GetBody: that use of the
+// credential would have no record.
 type empty struct{}
 
 func (empty) Read([]byte) (int, error) { return 0, io.EOF }
