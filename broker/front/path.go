@@ -64,11 +64,6 @@ func checkPath(path string) (encodedSlash bool, r *Refusal) {
 				return false, Refuse("backslash", "the path has an encoded backslash")
 			case v < ' ' || v == 0x7f:
 				return false, Refuse("encoded-control", "the path has an encoded control character, %#02x", v)
-			case v == '%':
-				// %25 stands for %, so that what follows may be the second layer.
-				if _, again := hexPair(path, i+2); again || strings.HasPrefix(path[i+3:], "u") {
-					return false, Refuse("double-encoding", "the path is percent-encoded twice")
-				}
 			}
 			i += 2
 		}
@@ -76,6 +71,11 @@ func checkPath(path string) (encodedSlash bool, r *Refusal) {
 	decoded := path
 	if !plain {
 		decoded = Unescape(path)
+		for i := range len(decoded) {
+			if _, again := hexPair(decoded, i); decoded[i] == '%' && (again || strings.HasPrefix(decoded[i+1:], "u")) {
+				return false, Refuse("double-encoding", "the path is percent-encoded twice")
+			}
+		}
 		if r := checkText(decoded); r != nil {
 			return false, r
 		}
@@ -144,8 +144,8 @@ func checkSegments(path string) *Refusal {
 		switch {
 		case name == "." || name == "..":
 			return Refuse("dot-segment", "the path has a segment %q", segment)
-		case segment == "" && more:
-			return Refuse("empty-segment", "the path has two slashes in a row")
+		case name == "" && (more || segment != ""): // nothing but parameters is nothing, to some
+			return Refuse("empty-segment", "the path has an empty segment")
 		case !more:
 			return nil
 		}
