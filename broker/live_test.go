@@ -7,8 +7,10 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -166,6 +168,56 @@ func TestSecretFails(t *testing.T) {
 	}
 	if n := len(up.requests()) + len(tb.ledger.of(ledger.Intent)); n != 0 {
 		t.Errorf("%d uses", n)
+	}
+}
+
+// TestUnfitValueIsForgotten puts a value right that could not be used: the wrong one was
+// never sent, and must not keep the right one from being used.
+func TestUnfitValueIsForgotten(t *testing.T) {
+	up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Header.Get("X-Api-Key")+" "+realKey) })
+	tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/**"))), nil)
+	fetch(t, tb.client(t), "GET", "/x/a", nil)
+	tb.secret.set("short")
+	if resp, body := fetch(t, tb.client(t), "GET", "/x/a", nil); resp.StatusCode != 502 {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+	tb.secret.set("sk-next-0123456789abcdef")
+	if resp, body := fetch(t, tb.client(t), "GET", "/x/a", nil); resp.StatusCode != 200 || body != "[redacted] [redacted]" {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+}
+
+// TestReloadsTakeTurns has one reload after the other read the policy, so that the last
+// to have read it is the last to put it to work.
+func TestReloadsTakeTurns(t *testing.T) {
+	up := newUpstream(t, nil)
+	p := policyOf(up.credential("x", apiKey, allow("GET", "/a")))
+	var reading, most atomic.Int32
+	tb := startBroker(t, p, func(o *Options) {
+		o.Load = func() (*policy.Policy, error) {
+			n := reading.Add(1)
+			defer reading.Add(-1)
+			for range 1000 {
+				n = max(n, reading.Load())
+				runtime.Gosched()
+			}
+			if n > most.Load() {
+				most.Store(n)
+			}
+			return p, nil
+		}
+	})
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if err := tb.ReloadFile(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n := most.Load(); n != 1 {
+		t.Errorf("%d read the policy at once", n)
 	}
 }
 
