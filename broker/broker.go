@@ -57,6 +57,7 @@ type Broker struct {
 	world atomic.Pointer[world]
 	gone  revocations
 
+	loading   sync.Mutex // held while a policy is read and put to work
 	reloading sync.Mutex
 	metrics   metrics
 	began     time.Time
