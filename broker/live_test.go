@@ -96,6 +96,45 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// TestReloadReadsCertificates changes what is in the file of a route's certificates, of
+// which the policy says only the name. The credential stays, as to fetch it again can be
+// to spend it; the connections that the old certificates vouched for do not.
+func TestReloadReadsCertificates(t *testing.T) {
+	up := newUpstream(t, nil)
+	p := policyOf(up.credential("x", apiKey, allow("GET", "/**")))
+	tb := startBroker(t, p, nil)
+	reload := func() *live {
+		t.Helper()
+		if err := tb.Reload(p); err != nil {
+			t.Fatal(err)
+		}
+		if resp, _ := fetch(t, tb.client(t), "GET", "/x/a", nil); resp.StatusCode != 200 {
+			t.Errorf("status %d", resp.StatusCode)
+		}
+		return tb.world.Load().live["x"]
+	}
+	first := reload()
+	if next := reload(); next.transport != first.transport {
+		t.Error("the connections are gone, and nothing changed")
+	}
+	pem, err := os.ReadFile(up.ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(up.ca, append([]byte("another\n"), pem...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if next := reload(); next.transport == first.transport || next.vault != first.vault {
+		t.Errorf("other certificates: the connections stay %v, the credential stays %v", next.transport == first.transport, next.vault == first.vault)
+	}
+	if err := os.WriteFile(up.ca, []byte("none"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := tb.Reload(p); !errors.Is(err, ErrCA) {
+		t.Errorf("no certificates: %v, want %v", err, ErrCA)
+	}
+}
+
 // TestOldValueIsStillFound has an upstream echo the value before the last one.
 func TestOldValueIsStillFound(t *testing.T) {
 	up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "it was "+realKey) })
