@@ -146,6 +146,10 @@ func TestAnswersThatAreNotPassedOn(t *testing.T) {
 		"unknown encoding": {func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Encoding", "x-rot13") }, RuleEncoding},
 		"identity, br":     {func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Encoding", "identity, br") }, RuleEncoding},
 		"partial":          {func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(206) }, RulePartial},
+		"a part that says 200": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Range", "bytes 0-1/2")
+			io.WriteString(w, "ab")
+		}, RulePartial},
 		"redirect away": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://elsewhere.example/?sig=x", http.StatusFound)
 		}, RuleRedirect},
@@ -182,6 +186,26 @@ func TestAnswersThatAreNotPassedOn(t *testing.T) {
 				t.Errorf("recorded: %+v", e)
 			}
 		})
+	}
+}
+
+// TestHeadersThatDoNotHold has headers that are not true of what is passed on, or lead
+// away from the route without being a redirect.
+func TestHeadersThatDoNotHold(t *testing.T) {
+	up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "https://elsewhere.example/?sig=x")
+		w.Header().Set("Etag", `"of what was sent"`)
+		w.WriteHeader(http.StatusCreated)
+		if r.URL.Path == "/echo" {
+			io.WriteString(w, r.Header.Get("X-Api-Key"))
+		}
+	})
+	tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/**"))), nil)
+	for path, etag := range map[string]string{"/x/echo": "", "/x/plain": `"of what was sent"`} {
+		resp, _ := fetch(t, tb.client(t), "GET", path, nil)
+		if resp.StatusCode != http.StatusCreated || resp.Header.Get("Location") != "" || resp.Header.Get("Etag") != etag {
+			t.Errorf("%s: %d %v", path, resp.StatusCode, resp.Header)
+		}
 	}
 }
 
