@@ -404,3 +404,34 @@ func TestCallerGoesAway(t *testing.T) {
 	}
 	eventually(t, "an outcome", func() bool { return len(tb.ledger.of(ledger.Outcome)) == 1 })
 }
+
+// TestErrorsDoNotReflect has an upstream whose answer is none, so that what it sent is in
+// the words of the error.
+func TestErrorsDoNotReflect(t *testing.T) {
+	up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		c, rw, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		fmt.Fprintf(rw, "HTTP/1.1 200 OK\r\nyou sent %s\r\n\r\n", r.Header.Get("X-Api-Key"))
+		rw.Flush()
+	})
+	cr := up.credential("x", apiKey, allow("GET", "/**"))
+	cr.Route.WebSocket = true // by HTTP/1.1
+	tb := startBroker(t, policyOf(cr), nil)
+	c := tb.dial(t)
+	fmt.Fprint(c, "GET /x/a HTTP/1.1\r\nHost: b\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || !bytes.Contains(body, []byte("you sent [redacted]")) {
+		t.Errorf("%s %v", body, err)
+	}
+	eventually(t, "an outcome", func() bool { return len(tb.ledger.of(ledger.Outcome)) == 1 })
+	if e := tb.ledger.of(ledger.Outcome)[0]; strings.Contains(e.Reason, realKey) || !strings.Contains(e.Reason, "you sent") {
+		t.Errorf("recorded: %q", e.Reason)
+	}
+}
