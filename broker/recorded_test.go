@@ -68,8 +68,7 @@ func TestRefusedCallersDoNotFillTheLog(t *testing.T) {
 // TestContainerOfTheRecord binds a sandbox while somebody connects to it.
 func TestContainerOfTheRecord(t *testing.T) {
 	up := newUpstream(t, nil)
-	var tb *testBroker
-	tb = startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/**"))), func(o *Options) {
+	tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/**"))), func(o *Options) {
 		o.attest = func(s *session, _ peer) error {
 			s.sandbox.mu.Lock()
 			defer s.sandbox.mu.Unlock()
