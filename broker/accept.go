@@ -79,10 +79,12 @@ func (b *Broker) connection(s *sandbox, c *net.UnixConn) {
 	defer b.conns.Add(-1)
 	if err := b.admit(s, sess, c); err != nil {
 		// Whoever that is learns nothing.
-		b.o.Notify(Notice{What: "caller.refused", Sandbox: s.name, Text: err.Error()})
-		sess.recordDenial(ledger.Entry{Sandbox: s.name, Container: sess.container, Rule: RulePeer, Reason: err.Error()})
+		if sess.recordDenial(ledger.Entry{Sandbox: s.name, Container: sess.container, Rule: RulePeer, Reason: err.Error()}) {
+			b.o.Notify(Notice{What: "caller.refused", Sandbox: s.name, Text: err.Error()})
+		}
 		return
 	}
+	sess.container = s.binding().Container         // which it may have got in the meantime
 	_ = front.ServeConn(s.ctx, c, b.o.Times, sess) // how it ended is nobody's concern
 }
 

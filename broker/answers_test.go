@@ -80,6 +80,11 @@ func TestNoReflection(t *testing.T) {
 			io.WriteString(w, strings.Repeat("x", 70<<10))
 			w.Header().Set("X-Echo", r.Header.Get("X-Form"))
 		},
+		"cookie in a trailer": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Trailer", "Set-Cookie")
+			io.WriteString(w, strings.Repeat("x", 70<<10))
+			http.SetCookie(w, &http.Cookie{Name: "s", Value: "session"})
+		},
 		"error": func(w http.ResponseWriter, r *http.Request) { http.Error(w, r.Header.Get("X-Form"), 500) },
 		"redirect": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", "/x?k="+r.Header.Get("X-Form"))
@@ -113,7 +118,7 @@ func TestNoReflection(t *testing.T) {
 					t.Errorf("a cookie came through: %q", got)
 				}
 			}
-			if place == "cookie" {
+			if strings.HasPrefix(place, "cookie") {
 				return
 			}
 			eventually(t, "redactions in the ledger", func() bool {
@@ -141,6 +146,10 @@ func TestAnswersThatAreNotPassedOn(t *testing.T) {
 		"unknown encoding": {func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Encoding", "x-rot13") }, RuleEncoding},
 		"identity, br":     {func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Encoding", "identity, br") }, RuleEncoding},
 		"partial":          {func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(206) }, RulePartial},
+		"a part that says 200": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Range", "bytes 0-1/2")
+			io.WriteString(w, "ab")
+		}, RulePartial},
 		"redirect away": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://elsewhere.example/?sig=x", http.StatusFound)
 		}, RuleRedirect},
@@ -177,6 +186,26 @@ func TestAnswersThatAreNotPassedOn(t *testing.T) {
 				t.Errorf("recorded: %+v", e)
 			}
 		})
+	}
+}
+
+// TestHeadersThatDoNotHold has headers that are not true of what is passed on, or lead
+// away from the route without being a redirect.
+func TestHeadersThatDoNotHold(t *testing.T) {
+	up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "https://elsewhere.example/?sig=x")
+		w.Header().Set("Etag", `"of what was sent"`)
+		w.WriteHeader(http.StatusCreated)
+		if r.URL.Path == "/echo" {
+			io.WriteString(w, r.Header.Get("X-Api-Key"))
+		}
+	})
+	tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/**"))), nil)
+	for path, etag := range map[string]string{"/x/echo": "", "/x/plain": `"of what was sent"`} {
+		resp, _ := fetch(t, tb.client(t), "GET", path, nil)
+		if resp.StatusCode != http.StatusCreated || resp.Header.Get("Location") != "" || resp.Header.Get("Etag") != etag {
+			t.Errorf("%s: %d %v", path, resp.StatusCode, resp.Header)
+		}
 	}
 }
 
@@ -374,4 +403,35 @@ func TestCallerGoesAway(t *testing.T) {
 		t.Fatal("the upstream still works for nobody")
 	}
 	eventually(t, "an outcome", func() bool { return len(tb.ledger.of(ledger.Outcome)) == 1 })
+}
+
+// TestErrorsDoNotReflect has an upstream whose answer is none, so that what it sent is in
+// the words of the error.
+func TestErrorsDoNotReflect(t *testing.T) {
+	up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		c, rw, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		fmt.Fprintf(rw, "HTTP/1.1 200 OK\r\nyou sent %s\r\n\r\n", r.Header.Get("X-Api-Key"))
+		rw.Flush()
+	})
+	cr := up.credential("x", apiKey, allow("GET", "/**"))
+	cr.Route.WebSocket = true // by HTTP/1.1
+	tb := startBroker(t, policyOf(cr), nil)
+	c := tb.dial(t)
+	fmt.Fprint(c, "GET /x/a HTTP/1.1\r\nHost: b\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || !bytes.Contains(body, []byte("you sent [redacted]")) {
+		t.Errorf("%s %v", body, err)
+	}
+	eventually(t, "an outcome", func() bool { return len(tb.ledger.of(ledger.Outcome)) == 1 })
+	if e := tb.ledger.of(ledger.Outcome)[0]; strings.Contains(e.Reason, realKey) || !strings.Contains(e.Reason, "you sent") {
+		t.Errorf("recorded: %q", e.Reason)
+	}
 }

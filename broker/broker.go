@@ -57,6 +57,7 @@ type Broker struct {
 	world atomic.Pointer[world]
 	gone  revocations
 
+	loading   sync.Mutex // held while a policy is read and put to work
 	reloading sync.Mutex
 	metrics   metrics
 	began     time.Time
@@ -148,10 +149,17 @@ func (b *Broker) record(ctx context.Context, e ledger.Entry) (uint64, error) {
 	return seq, err
 }
 
-// later records what nobody waits for. It is written also when its caller is gone.
+// later records what nobody waits for. It is written also when its caller is gone, and
+// without the refs of a push where a record has no room for them.
 func (b *Broker) later(e ledger.Entry) {
 	b.records.Go(func() {
-		if _, err := b.record(context.Background(), e); err != nil {
+		_, err := b.record(context.Background(), e)
+		if errors.Is(err, ledger.ErrEntry) && len(e.Refs) > 0 {
+			e.Reason += fmt.Sprintf(" (%d refs are left out, as they are too large to record)", len(e.Refs))
+			e.Refs = nil
+			_, err = b.record(context.Background(), e)
+		}
+		if err != nil {
 			b.note("ledger.failed", err.Error())
 		}
 	})

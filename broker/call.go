@@ -224,18 +224,19 @@ func (s *session) Refused(_ context.Context, r *front.Refusal) []byte {
 	return problemError{Type: typeRefused, Message: r.Reason, Rule: r.Rule}.body()
 }
 
-// recordDenial records what was refused, up to a rate.
-func (s *session) recordDenial(e ledger.Entry) {
+// recordDenial records what was refused, up to a rate, and says whether it did.
+func (s *session) recordDenial(e ledger.Entry) bool {
 	e.Kind, e.Decision, e.Reason = ledger.Denied, "denied", clip(e.Reason)
 	s.b.metrics.observe(e)
 	lost, ok := s.sandbox.denials.admit(time.Now())
 	if !ok {
-		return
+		return false
 	}
 	if lost > 0 {
 		e.Reason += fmt.Sprintf(" (%d denials before this one were not recorded, as there were too many)", lost)
 	}
 	s.b.later(e)
+	return true
 }
 
 // failed answers for an upstream that did not.

@@ -14,6 +14,7 @@ import (
 type live struct {
 	*rule
 	base      *url.URL
+	pem       string // certificates of the route's CA
 	transport *http.Transport
 	vault     *vault
 }
@@ -25,13 +26,11 @@ func newLive(r *rule, o *Options, p *policy.Policy) (*live, error) {
 	if err != nil {
 		return fail(err)
 	}
-	ca := r.Route.CA
-	if ca != "" {
-		if ca, err = p.HostPath(ca); err != nil {
-			return fail(err)
-		}
+	pem, err := certificates(r.Route, p)
+	if err != nil {
+		return fail(err)
 	}
-	t, err := newTransport(r.Route, ca)
+	t, err := newTransport(r.Route, pem)
 	if err != nil {
 		return fail(err)
 	}
@@ -41,7 +40,22 @@ func newLive(r *rule, o *Options, p *policy.Policy) (*live, error) {
 		return fail(err)
 	}
 	v.secret = s
-	return &live{rule: r, base: base, transport: t, vault: v}, nil
+	return &live{rule: r, base: base, pem: pem, transport: t, vault: v}, nil
+}
+
+// next is the credential for a rule that this one serves. Where the file of its CA has
+// other certificates now, it gets connections of its own.
+func (l *live) next(r *rule, p *policy.Policy) (*live, error) {
+	n := &live{rule: r, base: l.base, pem: l.pem, transport: l.transport, vault: l.vault}
+	pem, err := certificates(r.Route, p)
+	if err == nil && pem != l.pem {
+		n.pem = pem
+		n.transport, err = newTransport(r.Route, pem)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("credential %s: %w", r.Name, err)
+	}
+	return n, nil
 }
 
 // serves says whether a credential needs nothing that this one does not have.

@@ -5,6 +5,7 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"syscall"
@@ -36,6 +37,30 @@ func openFiles() (int, error) {
 		return 0, fmt.Errorf("%w: the limit is %d, and %d are needed: raise it with `ulimit -n`", ErrFiles, l.Cur, 2*reserved)
 	}
 	return int(min(l.Cur-reserved, math.MaxInt32)), nil
+}
+
+// ownDir makes a directory where there is none, and refuses one that somebody else
+// could change, or turn into another one.
+func ownDir(path string, mode os.FileMode) error {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(path, mode); err != nil {
+			return err
+		}
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !info.IsDir():
+		return fmt.Errorf("%w: %s is none, or leads to another place", ErrDir, path)
+	case !ok || int(st.Uid) != os.Geteuid():
+		return fmt.Errorf("%w: %s belongs to another user than uid %d", ErrDir, path, os.Geteuid())
+	case info.Mode()&0o022 != 0:
+		return fmt.Errorf("%w: others can write in %s: take that away with `chmod go-w`, after a look at what is there", ErrDir, path)
+	}
+	return nil
 }
 
 // lockDir takes a directory for one broker.

@@ -63,6 +63,9 @@ func (b *Broker) Bind(ctx context.Context, name string, who Who) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.sandboxes[name] != s { // while the engine was asked
+		return fmt.Errorf("%w: %s was removed", ErrNoSandbox, name)
+	}
 	if other := b.holder(bind, name); other != "" {
 		return fmt.Errorf("%w: the sandbox %s is bound to it", ErrBound, other)
 	}
@@ -153,16 +156,25 @@ func (b *Broker) Remove(name string) error {
 	if err != nil {
 		return err
 	}
+	return b.remove(s)
+}
+
+// remove ends a sandbox, unless somebody else did so in the meantime: what has its
+// name then is another one.
+func (b *Broker) remove(s *sandbox) error {
 	s.end()
 	b.mu.Lock()
-	delete(b.sandboxes, name)
-	b.mu.Unlock()
-	err = os.Remove(b.paths.binding(name))
+	defer b.mu.Unlock()
+	if b.sandboxes[s.name] != s {
+		return fmt.Errorf("%w: %s was removed", ErrNoSandbox, s.name)
+	}
+	delete(b.sandboxes, s.name)
+	err := os.Remove(b.paths.binding(s.name))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
 	b.noteSandbox("sandbox.removed", s, "")
-	return errors.Join(err, os.RemoveAll(b.paths.mount(name)))
+	return errors.Join(err, os.RemoveAll(b.paths.mount(s.name)))
 }
 
 func (b *Broker) sandbox(name string) (*sandbox, error) {

@@ -233,7 +233,7 @@ func (c *call) stream(resp *http.Response, header http.Header) error {
 			}
 		}
 		if err == io.EOF {
-			return c.x.End(c.clean(resp.Trailer))
+			return c.x.End(c.headers(resp.Trailer))
 		}
 		if err != nil { // without an End, which would make it look complete
 			c.rule = RuleUpstream

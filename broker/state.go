@@ -14,17 +14,21 @@ import (
 	"syscall"
 )
 
-// ErrRunning says that another broker has the directory.
-var ErrRunning = errors.New("another broker runs there already")
+// Errors about the broker's directory.
+var (
+	ErrRunning = errors.New("another broker runs there already")
+	// ErrDir says that others could write there, and so make sandboxes of their own.
+	ErrDir = errors.New("the directory is not the broker's own")
+)
 
 // prepare makes the directories. Containers see only what is below sandboxes/NAME;
 // the control socket and the state are beside it.
 func (p paths) prepare() (*os.File, error) {
-	if err := os.MkdirAll(p.dir, 0o711); err != nil {
+	if err := ownDir(p.dir, 0o711); err != nil {
 		return nil, err
 	}
 	for dir, mode := range map[string]os.FileMode{p.state(): 0o700, filepath.Join(p.dir, "sandboxes"): 0o711} {
-		if err := os.MkdirAll(dir, mode); err != nil {
+		if err := ownDir(dir, mode); err != nil {
 			return nil, err
 		}
 		if err := os.Chmod(dir, mode); err != nil { // whatever the umask made of it

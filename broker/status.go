@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tightship-dev/tightship/policy"
 )
 
 // List is the sandboxes, by name.
@@ -69,11 +71,8 @@ func (b *Broker) ReloadFile(ctx context.Context) error {
 	if b.o.Load == nil {
 		return errors.New("the broker has no file to read its policy from")
 	}
-	p, err := b.o.Load()
+	p, err := b.reload()
 	if err != nil {
-		return err
-	}
-	if err := b.Reload(p); err != nil {
 		return err
 	}
 	var errs error
@@ -91,4 +90,16 @@ func (b *Broker) ReloadFile(ctx context.Context) error {
 		}
 	}
 	return errs
+}
+
+// reload reads the policy and puts it to work, one caller after the other: else who
+// read an older one could be the last to put it to work.
+func (b *Broker) reload() (*policy.Policy, error) {
+	b.loading.Lock()
+	defer b.loading.Unlock()
+	p, err := b.o.Load()
+	if err != nil {
+		return nil, err
+	}
+	return p, b.Reload(p)
 }

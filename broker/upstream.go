@@ -37,18 +37,14 @@ const (
 )
 
 // newTransport makes what sends a route's requests. No proxy of the environment is
-// asked, no redirect followed, nothing decompressed. caFile is a PEM file, "" for the
-// system's roots.
-func newTransport(r policy.Route, caFile string) (*http.Transport, error) {
+// asked, no redirect followed, nothing decompressed. pem is the certificates of the
+// route's CA, "" for the system's roots.
+func newTransport(r policy.Route, pem string) (*http.Transport, error) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if caFile != "" {
-		pem, err := os.ReadFile(caFile)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrCA, err)
-		}
+	if r.CA != "" {
 		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%w: %s holds no certificate in PEM form", ErrCA, caFile)
+		if !conf.RootCAs.AppendCertsFromPEM([]byte(pem)) {
+			return nil, fmt.Errorf("%w: %s holds no certificate in PEM form", ErrCA, r.CA)
 		}
 	}
 	return &http.Transport{
@@ -66,6 +62,22 @@ func newTransport(r policy.Route, caFile string) (*http.Transport, error) {
 		ReadBufferSize:         16 << 10,
 		WriteBufferSize:        16 << 10,
 	}, nil
+}
+
+// certificates reads the file of a route's CA, "" where it has none.
+func certificates(r policy.Route, p *policy.Policy) (pem string, err error) {
+	if r.CA == "" {
+		return "", nil
+	}
+	path, err := p.HostPath(r.CA)
+	if err != nil {
+		return "", err
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrCA, err)
+	}
+	return string(b), nil
 }
 
 // guarded dials, and looks at the very address that is about to be connected to: a

@@ -28,7 +28,7 @@ func TestAttach(t *testing.T) {
 		"basic": {policy.Attach{Style: policy.AttachBasic, Name: "me"}, "/x/v1", func(s seen) bool {
 			return s.header.Get("Authorization") == "Basic "+base64.StdEncoding.EncodeToString([]byte("me:"+realKey))
 		}},
-		"query": {policy.Attach{Style: policy.AttachQuery, Name: "key"}, "/x/v1?a=b&KEY=mine&k%65y=mine;x", func(s seen) bool {
+		"query": {policy.Attach{Style: policy.AttachQuery, Name: "key"}, "/x/v1?a=b&KEY=mine&k%65y=mine;x&c=1;key=mine", func(s seen) bool {
 			return s.uri == "/v1?a=b&key="+realKey
 		}},
 	} {

@@ -59,6 +59,7 @@ func (v *vault) changed() {
 // upstream which encodes what it was sent encodes it for the second time: what was
 // sent is looked for as well.
 func (v *vault) compile(values [][]byte) (*redact.Set, error) {
+	values = fit(values)
 	if v.attach.Style != policy.AttachBasic {
 		return redact.Compile(values...)
 	}
@@ -69,6 +70,20 @@ func (v *vault) compile(values [][]byte) (*redact.Set, error) {
 		all = append(all, sent)
 	}
 	return redact.Compile(all...)
+}
+
+// fit is the newest value, which comes first, and those before it that can be looked
+// for. Another one was never sent, so that no answer holds it, and must not keep the
+// newest from being used.
+func fit(values [][]byte) [][]byte {
+	out := slices.Clone(values[:min(1, len(values))])
+	for _, b := range values[len(out):] {
+		if one, err := redact.Compile(b); err == nil {
+			_ = one.Close() // it only overwrites
+			out = append(out, b)
+		}
+	}
+	return out
 }
 
 var errNoScan = errors.New("it has no value yet")

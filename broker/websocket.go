@@ -18,10 +18,6 @@ const RuleWebSocket = "websocket"
 // a whole before it is passed on, as a value can lie across its fragments.
 const maxMessage = 16 << 20
 
-// spanned is how much of a message's end is looked at together with the beginning of
-// the next one, in bytes.
-const spanned = 512
-
 // The opcodes of RFC 6455 section 5.2.
 const (
 	opContinuation = 0x0
@@ -65,10 +61,11 @@ func (c *call) webSocket(resp *http.Response) {
 
 // messages reads a server's frames and writes them anew.
 type messages struct {
-	c    *call
-	r    *bufio.Reader
-	w    *bufio.Writer
-	tail string // of the message before
+	c *call
+	r *bufio.Reader
+	w *bufio.Writer
+	// The ends of what came before, of messages and of control frames.
+	tail, controls string
 
 	kind    byte // of the message that is being put together
 	message []byte
@@ -96,6 +93,9 @@ func (m *messages) pass() error {
 			return ended(err)
 		}
 		if op&opControl != 0 {
+			if m.spans(&m.controls, string(payload)) {
+				return m.spanned()
+			}
 			// The code of a close is no text.
 			if err := m.write(op, payload); err != nil || op == opClose {
 				return err
@@ -111,9 +111,8 @@ func (m *messages) pass() error {
 		}
 		message := m.message
 		m.message = nil
-		if m.spans(string(message)) {
-			m.c.hits++
-			return errors.New("the credential lies across two messages")
+		if m.spans(&m.tail, string(message)) {
+			return m.spanned()
 		}
 		if err := m.write(m.kind, message); err != nil {
 			return err
@@ -142,19 +141,26 @@ func (m *messages) head() (first byte, size uint64, err error) {
 	}
 }
 
-// spans says whether a value begins in one message and ends in the next.
-func (m *messages) spans(message string) bool {
-	begin := message[:min(len(message), spanned)]
-	_, n1 := m.c.scan.Text(m.tail)
+// spans says whether a value begins in what came before and ends in what comes now,
+// and takes the end of that into tail. Together with the beginning of a message it is
+// looked at as far as any form of the value reaches.
+func (m *messages) spans(tail *string, message string) bool {
+	reach := m.c.scan.Reach()
+	begin := message[:min(len(message), reach)]
+	_, n1 := m.c.scan.Text(*tail)
 	_, n2 := m.c.scan.Text(begin)
-	_, both := m.c.scan.Text(m.tail + begin)
-	found := both > n1+n2
-	if len(message) >= spanned {
-		m.tail = message[len(message)-spanned:]
+	_, both := m.c.scan.Text(*tail + begin)
+	if len(message) >= reach {
+		*tail = message[len(message)-reach:]
 	} else {
-		m.tail = (m.tail + message)[max(0, len(m.tail)+len(message)-spanned):]
+		*tail = (*tail + message)[max(0, len(*tail)+len(message)-reach):]
 	}
-	return found
+	return both > n1+n2
+}
+
+func (m *messages) spanned() error {
+	m.c.hits++
+	return errors.New("the credential lies across two messages")
 }
 
 // write sends a message in one frame, without the credential.

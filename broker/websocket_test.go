@@ -2,7 +2,9 @@ package broker
 
 import (
 	"bufio"
+	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
@@ -57,6 +59,7 @@ func TestWebSocket(t *testing.T) {
 		"fragments":    {[][]byte{frame(0x01, "a "+realKey[:half]), frame(0x89, "p"), frame(0x80, realKey[half:]+" b")}, "\x89\x01p\x81\x0ea [redacted] b", ""},
 		"ping":         {[][]byte{frame(0x89, realKey)}, "\x89\x0a[redacted]", ""},
 		"two messages": {[][]byte{frame(0x81, realKey[:half]), frame(0x81, realKey[half:])}, "\x81" + string(rune(half)) + realKey[:half], "two messages"},
+		"two pings":    {[][]byte{frame(0x89, realKey[:half]), frame(0x81, "x"), frame(0x89, realKey[half:])}, "\x89" + string(rune(half)) + realKey[:half] + "\x81\x01x", "two messages"},
 		"extension":    {[][]byte{frame(0xc1, "x")}, "", "extension"},
 		"masked":       {[][]byte{{0x81, 0x81, 0, 0, 0, 0, 'x'}}, "", "masked"},
 		"lone end":     {[][]byte{frame(0x80, "x")}, "", "out of place"},
@@ -91,5 +94,30 @@ func TestWebSocket(t *testing.T) {
 				t.Errorf("recorded: %+v", e)
 			}
 		})
+	}
+}
+
+// TestLongValueAcrossMessages has a value as long as access tokens are, and a form of it
+// that is longer still.
+func TestLongValueAcrossMessages(t *testing.T) {
+	long := ""
+	for i := range 60 {
+		long += fmt.Sprint(i, realKey)
+	}
+	for name, form := range map[string]string{"raw": long, "hex": hex.EncodeToString([]byte(long)), "base64": base64.StdEncoding.EncodeToString([]byte(long))} {
+		half := len(form) / 2
+		up := webSocketUpstream(t, frame(0x81, form[:half]), frame(0x81, form[half:]))
+		cr := up.credential("ws", policy.Attach{Style: policy.AttachBearer}, allow("GET", "/chat"))
+		cr.Route.WebSocket = true
+		tb := startBroker(t, policyOf(cr), func(o *Options) { o.Open = newFixed(long).opener() })
+		c := tb.dial(t)
+		fmt.Fprint(c, "GET /ws/chat HTTP/1.1\r\nHost: b\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n!")
+		r := bufio.NewReader(c)
+		if resp, err := http.ReadResponse(r, nil); err != nil || resp.StatusCode != 101 {
+			t.Fatalf("%v %v", resp, err)
+		}
+		if got, err := io.ReadAll(r); err != nil || strings.Contains(string(got), form[half:]) {
+			t.Errorf("%s: both halves arrive, %v", name, err)
+		}
 	}
 }

@@ -46,13 +46,13 @@ func (b *Broker) newWorld(p *policy.Policy, before *world) (*world, error) {
 	w := &world{policy: p, table: newTable(p), live: map[string]*live{}, gone: &b.gone}
 	var errs error
 	for _, r := range w.table.rules {
-		if before != nil {
-			if old := before.live[r.Name]; old != nil && old.serves(r) {
-				w.live[r.Name] = &live{rule: r, base: old.base, transport: old.transport, vault: old.vault}
-				continue
-			}
+		var l *live
+		var err error
+		if old := before.of(r.Name); old != nil && old.serves(r) {
+			l, err = old.next(r, p)
+		} else {
+			l, err = newLive(r, &b.o, p)
 		}
-		l, err := newLive(r, &b.o, p)
 		if err != nil {
 			errs = errors.Join(errs, err)
 			continue
@@ -66,11 +66,22 @@ func (b *Broker) newWorld(p *policy.Policy, before *world) (*world, error) {
 	return w, nil
 }
 
+// of is the credential of a name, nil where there is none.
+func (w *world) of(name string) *live {
+	if w == nil {
+		return nil
+	}
+	return w.live[name]
+}
+
 // close closes what another world does not use.
 func (w *world) close(other *world) {
 	for name, l := range w.live {
-		if other == nil || other.live[name] == nil || other.live[name].vault != l.vault {
+		switch o := other.of(name); {
+		case o == nil || o.vault != l.vault:
 			l.close()
+		case o.transport != l.transport:
+			l.transport.CloseIdleConnections()
 		}
 	}
 }

@@ -140,6 +140,10 @@ func (s *Set) Text(text string) (string, int) {
 	}
 }
 
+// Reach is the most bytes of a stream that decide about one match: whoever cuts a
+// stream into parts and looks at each alone keeps as many of what came before.
+func (s *Set) Reach() int { return s.hold + 1 }
+
 // Close overwrites the values. It waits for those who are looking for them at the
 // moment; what is read later through the Set's Readers ends with ErrClosed.
 func (s *Set) Close() error {

@@ -168,10 +168,11 @@ func (x *Exchange) End(trailer http.Header) error {
 	if x.left < 0 && !x.bare {
 		_, _ = x.bw.WriteString("0\r\n")
 		for name, values := range trailer {
+			if hopByHop[name] || !isToken(name) {
+				continue
+			}
 			for _, v := range values {
-				if isToken(name) {
-					writeField(x.bw, name, v)
-				}
+				writeField(x.bw, name, v)
 			}
 		}
 		_, _ = x.bw.WriteString("\r\n")

@@ -61,6 +61,7 @@ func (a *app) brokerServe(c *cobra.Command, s serving) (err error) {
 		path = policyFile
 	}
 	load := func() (*policy.Policy, error) { return a.policy(path, "") }
+	stamp := stampOf(path) // before it is read, so that no change is missed
 	p, err := load()
 	if err != nil {
 		return err
@@ -90,7 +91,7 @@ func (a *app) brokerServe(c *cobra.Command, s serving) (err error) {
 	}
 	ctx, stop := context.WithCancelCause(c.Context())
 	defer stop(nil)
-	go reloads(ctx, path, b, log)
+	go reloads(ctx, path, stamp, b, log)
 	if err := b.Serve(ctx); err != nil {
 		return err
 	}
@@ -139,14 +140,13 @@ func (a *app) resolver() func(context.Context, string) (string, int, error) {
 const lookEvery = 2 * time.Second
 
 // reloads puts the policy to work again on SIGHUP and when its file has changed.
-func reloads(ctx context.Context, path string, b *broker.Broker, log *slog.Logger) {
+func reloads(ctx context.Context, path, last string, b *broker.Broker, log *slog.Logger) {
 	signal.Reset(syscall.SIGHUP) // which ends every other command
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	last := stampOf(path)
 	for {
 		select {
 		case <-ctx.Done():
