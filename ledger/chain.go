@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"encoding/hex"
 	"fmt"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -15,6 +14,8 @@ type item struct {
 	head
 	hash tlog.Hash
 	own  *Record // an event
+
+	from, size int // where its block has it; size counts the line feed
 }
 
 func (it *item) at(kind string, seq uint64, format string, args ...any) Finding {
@@ -168,10 +169,20 @@ func (c *chain) accept(it *item, next *item) {
 	}
 }
 
+// hexOf is hex.Encode in a third of the time, which counts once a record.
 func hexOf(h tlog.Hash) (out [64]byte) {
-	hex.Encode(out[:], h[:])
+	for i, b := range h {
+		*(*[2]byte)(out[2*i:]) = hexPairs[b]
+	}
 	return out
 }
+
+var hexPairs = func() (all [256][2]byte) {
+	for i := range all {
+		all[i] = [2]byte{hexDigits[i>>4], hexDigits[i&15]}
+	}
+	return all
+}()
 
 func recordsAre(from, to uint64) string {
 	if from == to {

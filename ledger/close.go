@@ -43,7 +43,8 @@ func (l *Log) stop() error {
 // before the record is, under its temporary name: a ledger whose last record says
 // that it was closed has its checkpoint, or somebody has taken it.
 func (l *Log) farewell() error {
-	line, hash := l.line(nil, &Record{Entry: Entry{Kind: Event, Event: eventClosed}})
+	r := Record{Entry: Entry{Kind: Event, Event: eventClosed}}
+	line, hash := l.line(nil, &r, appendRest(nil, &r))
 	t := l.durable.tree
 	t.push(hash, nil)
 	c, err := signNote(l.signer, &t)

@@ -101,64 +101,56 @@ type head struct {
 	kind                string
 }
 
-var (
-	headStart = []byte(`{"v":1,"seq":`)
-	headPrev  = []byte(`,"prev":"`)
-	headKind  = []byte(`","kind":"`)
-	headOf    = []byte(`"of":`)
-	headCheck = []byte(`"checkpoint":`)
-	headTime  = []byte(`"time":"`)
-)
-
 // scanHead reads the beginning of a line in its one form.
 func scanHead(line []byte) (h head, ok bool) {
-	rest, ok := bytes.CutPrefix(line, headStart)
+	ok = h.scan(line)
+	return h, ok
+}
+
+func (h *head) scan(line []byte) (ok bool) {
+	rest, ok := cut(line, `{"v":1,"seq":`)
 	if !ok || line[len(line)-1] != '}' {
-		return h, false
+		return false
 	}
 	if h.seq, rest, ok = scanNumber(rest); !ok {
-		return h, false
+		return false
 	}
-	if rest, ok = bytes.CutPrefix(rest, headPrev); !ok || len(rest) < len(h.prev) {
-		return h, false
+	if rest, ok = cut(rest, `,"prev":"`); !ok || len(rest) < len(h.prev) {
+		return false
 	}
 	copy(h.prev[:], rest)
-	if rest, ok = bytes.CutPrefix(rest[len(h.prev):], headKind); !ok {
-		return h, false
+	if rest, ok = cut(rest[len(h.prev):], `","kind":"`); !ok {
+		return false
 	}
-	end := bytes.IndexByte(rest, '"')
-	if end < 0 {
-		return h, false
-	}
-	switch string(rest[:end]) {
-	case Intent:
-		h.kind = Intent
-	case Outcome:
-		h.kind = Outcome
-	case Denied:
-		h.kind = Denied
-	case Event:
-		h.kind = Event
-	default:
-		return h, false
-	}
-	rest = rest[end+1:]
-	for _, f := range []struct {
-		name []byte
-		to   *uint64
-	}{{headOf, &h.of}, {headCheck, &h.checkpoint}} {
-		if after, found := bytes.CutPrefix(rest, []byte{','}); found {
-			if after, found = bytes.CutPrefix(after, f.name); found {
-				if *f.to, rest, ok = scanNumber(after); !ok {
-					return h, false
-				}
-			}
+	h.kind = ""
+	for _, kind := range [...]string{Intent, Outcome, Denied, Event} {
+		if after, ok := cut(rest, kind); ok && len(after) > 0 && after[0] == '"' {
+			h.kind, rest = kind, after[1:]
+			break
 		}
 	}
-	if rest, ok = bytes.CutPrefix(rest, []byte{','}); !ok {
-		return h, false
+	if h.kind == "" {
+		return false
 	}
-	return h, bytes.HasPrefix(rest, headTime)
+	if after, found := cut(rest, `,"of":`); found {
+		if h.of, rest, ok = scanNumber(after); !ok {
+			return false
+		}
+	}
+	if after, found := cut(rest, `,"checkpoint":`); found {
+		if h.checkpoint, rest, ok = scanNumber(after); !ok {
+			return false
+		}
+	}
+	_, ok = cut(rest, `,"time":"`)
+	return ok
+}
+
+func cut(b []byte, prefix string) ([]byte, bool) {
+	if len(b) < len(prefix) || string(b[:len(prefix)]) != prefix {
+		return b, false
+	}
+	return b[len(prefix):], true
 }
 
 // scanNumber reads decimal digits, without a zero in front.

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -20,29 +21,48 @@ type disk struct {
 	kept  map[string]*inode // as the disk has them
 	held  map[string]bool
 
-	ops    int // writes, syncs, renames and so on so far
-	failAt int // the operation that fails, 0 for none
-	torn   int // how many bytes of a failing write are written, and survive
+	ops    map[string]int // writes, syncs, renames and so on so far, by their kind
+	fault  fault
 	failed bool
-	writes map[int]bool // which operations were writes
-	noSync bool         // the mutation: a sync does nothing
+	noSync bool // the mutation: a sync does nothing
 }
+
+// fault is an operation that fails: the nth of a kind. What goes on in the
+// background may come sooner or later, so a number over all would not name it.
+type fault struct {
+	kind string // as kindOf says
+	nth  int    // from 1
+	torn int    // how many bytes of a failing write are written, and survive
+}
+
+func (f fault) String() string {
+	return fmt.Sprintf("%s %d, %d bytes of it done", f.kind, f.nth, f.torn)
+}
+
+// kindOf is the same for what is done to the same sort of file: segments are told
+// apart by nothing but their numbers.
+func kindOf(op, path string) string {
+	return op + " " + strings.TrimLeft(filepath.Base(path), "0123456789")
+}
+
+const segmentWrite = "write " + plain
 
 type inode struct {
 	data, synced []byte
 }
 
 func newDisk() *disk {
-	return &disk{names: map[string]*inode{}, kept: map[string]*inode{}, held: map[string]bool{}, writes: map[int]bool{}}
+	return &disk{names: map[string]*inode{}, kept: map[string]*inode{}, held: map[string]bool{}, ops: map[string]int{}}
 }
 
 var errDisk = errors.New("the disk failed")
 
 // op counts an operation that may fail. After the one that failed, all do: a
 // program that goes on is found out.
-func (d *disk) op() error {
-	d.ops++
-	if d.failed || d.ops == d.failAt {
+func (d *disk) op(op, path string) error {
+	kind := kindOf(op, path)
+	d.ops[kind]++
+	if d.failed || kind == d.fault.kind && d.ops[kind] == d.fault.nth {
 		d.failed = true
 		return errDisk
 	}
@@ -95,7 +115,7 @@ func (d *disk) open(path string, flag int, _ fs.FileMode) (file, error) {
 	case n == nil && flag&os.O_CREATE == 0:
 		return nil, fs.ErrNotExist
 	case n == nil:
-		if err := d.op(); err != nil {
+		if err := d.op("create", path); err != nil {
 			return nil, err
 		}
 		n = &inode{}
@@ -103,13 +123,13 @@ func (d *disk) open(path string, flag int, _ fs.FileMode) (file, error) {
 	case flag&os.O_TRUNC != 0:
 		n.data = nil
 	}
-	return &handle{d: d, n: n}, nil
+	return &handle{d: d, n: n, path: path}, nil
 }
 
 func (d *disk) rename(from, to string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.op(); err != nil {
+	if err := d.op("rename", from); err != nil {
 		return err
 	}
 	d.names[to] = d.names[from]
@@ -123,7 +143,7 @@ func (d *disk) remove(path string) error {
 	if d.names[path] == nil {
 		return fs.ErrNotExist
 	}
-	if err := d.op(); err != nil {
+	if err := d.op("remove", path); err != nil {
 		return err
 	}
 	delete(d.names, path)
@@ -133,7 +153,7 @@ func (d *disk) remove(path string) error {
 func (d *disk) syncDir(dir string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.op(); err != nil {
+	if err := d.op("sync", dir); err != nil {
 		return err
 	}
 	for path := range d.kept {
@@ -172,9 +192,10 @@ func (u unlocker) Close() error {
 }
 
 type handle struct {
-	d  *disk
-	n  *inode
-	at int
+	d    *disk
+	n    *inode
+	path string
+	at   int
 }
 
 func (h *handle) Read(p []byte) (int, error) {
@@ -192,11 +213,10 @@ func (h *handle) Write(p []byte) (int, error) {
 	h.d.mu.Lock()
 	defer h.d.mu.Unlock()
 	before := h.d.failed
-	h.d.writes[h.d.ops+1] = true
-	if err := h.d.op(); err != nil {
+	if err := h.d.op("write", h.path); err != nil {
 		n := 0
 		if !before {
-			n = min(h.d.torn, len(p))
+			n = min(h.d.fault.torn, len(p))
 			h.n.data = append(h.n.data, p[:n]...)
 			h.n.synced = bytes.Clone(h.n.data)
 		}
@@ -212,7 +232,7 @@ func (h *handle) Sync() error {
 	if h.d.noSync {
 		return nil
 	}
-	if err := h.d.op(); err != nil {
+	if err := h.d.op("sync", h.path); err != nil {
 		return err
 	}
 	h.n.synced = bytes.Clone(h.n.data)

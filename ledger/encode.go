@@ -15,7 +15,10 @@ const hexDigits = "0123456789abcdef"
 
 // appendLine writes a record in its one form: these fields in this order, empty
 // ones left out, no white space, printable ASCII. What verify needs comes first.
-func appendLine(b []byte, r *Record) []byte {
+func appendLine(b []byte, r *Record) []byte { return appendRest(appendHead(b, r), r) }
+
+// appendHead writes what depends on the record's place.
+func appendHead(b []byte, r *Record) []byte {
 	b = append(b, `{"v":1,"seq":`...)
 	b = strconv.AppendUint(b, r.Seq, 10)
 	b = append(b, `,"prev":"`...)
@@ -31,7 +34,11 @@ func appendLine(b []byte, r *Record) []byte {
 	b = strconv.AppendInt(b, int64(r.Mono), 10)
 	b = append(b, `,"run":"`...)
 	b = append(b, r.Run...)
-	b = append(b, '"')
+	return append(b, '"')
+}
+
+// appendRest writes what does not: whoever appends does so before it has a place.
+func appendRest(b []byte, r *Record) []byte {
 	b = appendText(b, "event", r.Event)
 	b = appendText(b, "sandbox", r.Sandbox)
 	b = appendText(b, "container", r.Container)

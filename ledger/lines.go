@@ -27,6 +27,9 @@ func newLines(r io.Reader) *lines {
 	return &lines{r: r, buf: make([]byte, 1+readBuffer), start: 1, end: 1}
 }
 
+// reset begins with another file.
+func (l *lines) reset(r io.Reader) { *l = lines{r: r, buf: l.buf, start: 1, end: 1} }
+
 // errLong says that a line is longer than a record can be. It was skipped.
 var errLong = errors.New("a line is too long")
 

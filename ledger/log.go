@@ -108,6 +108,8 @@ func (l *Log) own(event string, own Own) error {
 
 // enqueue gives a record its place in the chain.
 func (l *Log) enqueue(r Record) (uint64, *batch, error) {
+	// Everybody waits for the lock, so what can be written without it is.
+	rest := appendRest(make([]byte, 0, 512), &r)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
@@ -119,7 +121,7 @@ func (l *Log) enqueue(r Record) (uint64, *batch, error) {
 		}
 	}
 	b := l.pending
-	line, hash := l.line(b.buf, &r)
+	line, hash := l.line(b.buf, &r, rest)
 	if len(line)-len(b.buf) > MaxRecord {
 		return 0, nil, fmt.Errorf("%w: it has more than %d bytes", ErrEntry, MaxRecord)
 	}
@@ -143,15 +145,15 @@ func (l *Log) enqueue(r Record) (uint64, *batch, error) {
 	return r.Seq, b, nil
 }
 
-// line appends a record's line to buf, as the next one of the chain.
-func (l *Log) line(buf []byte, r *Record) ([]byte, tlog.Hash) {
+// line appends a record's line to buf, as the next one of the chain; rest is its end.
+func (l *Log) line(buf []byte, r *Record, rest []byte) ([]byte, tlog.Hash) {
 	now := l.o.Now()
 	r.Seq, r.Prev, r.Checkpoint, r.Run = l.next, l.prev, l.checkpoint, l.run
 	r.Time, r.Mono = now.UTC(), time.Since(l.began)
 	// The zero byte that a leaf's hash begins with stands before the line for a
 	// moment, and is overwritten by the line itself or its line feed.
 	begin := len(buf)
-	line := appendLine(append(buf, 0), r)
+	line := append(appendHead(append(buf, 0), r), rest...)
 	hash := tlog.Hash(sha256.Sum256(line[begin:]))
 	copy(line[begin:], line[begin+1:])
 	return line[:len(line)-1], hash

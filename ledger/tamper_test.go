@@ -2,163 +2,11 @@ package ledger
 
 import (
 	"bytes"
-	"compress/gzip"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 )
-
-// small is a closed ledger of several segments, some of them packed, with its
-// checkpoints copied. It lies on a disk in memory, to be tampered with.
-func small(t testing.TB) (d *disk, key string, copies []byte) {
-	d, key, copies = closed(t, 26)
-	// The newest of the packed ones is unpacked again, so that there are both kinds
-	// whatever the keeper had time for.
-	last := ""
-	for _, n := range d.files(t) {
-		if strings.HasSuffix(n, packed) {
-			last = n
-		}
-	}
-	unpack(d, last)
-	return d, key, copies
-}
-
-func closed(t testing.TB, pairs int) (d *disk, key string, copies []byte) {
-	t.Helper()
-	d = newDisk()
-	o := quiet(d)
-	o.Copies = []string{copied}
-	l := open(t, onDisk, o)
-	for i := range pairs {
-		fill(t, l, 1)
-		if i == pairs/2 {
-			if err := l.tidy(); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := errors.Join(l.tidy(), l.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return d.kill(), l.VerifierKey(), d.names[copied].data
-}
-
-func unpack(d *disk, name string) {
-	z, err := gzip.NewReader(bytes.NewReader(d.bytes(name)))
-	if err != nil {
-		panic(err)
-	}
-	data, err := io.ReadAll(z)
-	if err != nil {
-		panic(err)
-	}
-	delete(d.names, join(onDisk, name))
-	d.put(strings.TrimSuffix(name, ".gz"), data)
-}
-
-func (d *disk) bytes(name string) []byte { return d.names[join(onDisk, name)].data }
-
-func (d *disk) put(name string, data []byte) {
-	d.names[join(onDisk, name)] = &inode{data: data, synced: data}
-}
-
-func (d *disk) files(t testing.TB) []string {
-	t.Helper()
-	names, err := d.list(onDisk)
-	if err != nil {
-		t.Fatal(err)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// Each bit of each byte of each file is flipped in the end-to-end lane, and one bit of
-// some bytes otherwise. What is found must be in that file, or at the record that the
-// byte belongs to.
-func TestEveryByte(t *testing.T) {
-	t.Parallel()
-	d, key, _ := closed(t, 7)
-	opts := VerifyOptions{Key: key, layer: d}
-	intact(t, onDisk, opts)
-	bits := 1
-	if os.Getenv("TIGHTSHIP_E2E") != "" {
-		bits = 8
-	}
-	flips, places := 0, 0
-	for _, name := range d.files(t) {
-		data := d.bytes(name)
-		line := 1
-		for i := range data {
-			places++
-			for n := range bits {
-				if places%every(3) != 0 {
-					continue
-				}
-				bit := byte(1) << ((i + n) % 8)
-				flips++
-				data[i] ^= bit
-				r := check(t, onDisk, opts)
-				if r.Intact() {
-					t.Errorf("%s byte %d, bit %02x: not found", name, i, bit)
-				} else if !near(r.Findings, name, line) {
-					t.Errorf("%s byte %d (line %d), bit %02x: found elsewhere: %v", name, i, line, bit, r.Findings)
-				}
-				data[i] ^= bit
-			}
-			if data[i] == '\n' {
-				line++
-			}
-		}
-	}
-	if flips < 1000 {
-		t.Errorf("only %d flips", flips)
-	}
-}
-
-// near reports that a finding names the file and, of a segment, the line or, for
-// a line feed, the one after. In a packed file the line is not that of the byte.
-func near(all []Finding, name string, line int) bool {
-	return slices.ContainsFunc(all, func(f Finding) bool {
-		if f.File != name {
-			return false
-		}
-		return !strings.HasSuffix(name, plain) || f.Line == line || f.Line == line+1
-	})
-}
-
-// edit changes the lines of the last segment.
-func edit(d *disk, f func(lines []string) []string) {
-	name := newest(d)
-	lines := strings.SplitAfter(string(d.bytes(name)), "\n")
-	lines = lines[:len(lines)-1]
-	d.put(name, []byte(strings.Join(f(slices.Clone(lines)), "")))
-}
-
-func newest(d *disk) string {
-	names, _ := d.list(onDisk)
-	slices.Sort(names)
-	last := ""
-	for _, n := range names {
-		if strings.HasSuffix(n, plain) {
-			last = n
-		}
-	}
-	return last
-}
-
-// alter changes a record of whatever kind.
-func alter(line string) string { return strings.Replace(line, `"mono_ns":`, `"mono_ns":1`, 1) }
-
-// firstOf is the number in a segment's name.
-func firstOf(name string) (n uint64) {
-	_, _ = fmt.Sscanf(name, "%d", &n)
-	return n
-}
 
 func TestTampering(t *testing.T) {
 	original, key, copies := small(t)
@@ -286,5 +134,36 @@ func TestTampering(t *testing.T) {
 				t.Errorf("want %s in %s at record %d, found %v", row.want, row.file, row.seq, r.Findings)
 			}
 		})
+	}
+}
+
+// The tail cut back to an older checkpoint looks like an older ledger, which only
+// a copy kept elsewhere contradicts.
+func TestCutBack(t *testing.T) {
+	d, key, copies := small(t)
+	old, err := firstCheckpoint(copies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cutTo(d, old)
+	intact(t, onDisk, VerifyOptions{Key: key, layer: d})
+}
+
+// A log that does not hold its callers to it could record an outcome of nothing.
+func TestOutcomeWithoutIntent(t *testing.T) {
+	d := newDisk()
+	l := open(t, onDisk, quiet(d))
+	in := add(t, l, intent(1))
+	l.intents[99] = struct{}{}
+	add(t, l, outcome(99))
+	bad := add(t, l, outcome(in))
+	l.intents[in] = struct{}{}
+	twice := add(t, l, outcome(in))
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r := check(t, onDisk, VerifyOptions{Key: l.VerifierKey(), layer: d})
+	if len(r.Findings) == 0 || r.Findings[0].Kind != NoIntent || r.Findings[0].Seq != bad-1 {
+		t.Errorf("found %v, and the outcomes %d and %d are of nothing", r.Findings, bad-1, twice)
 	}
 }

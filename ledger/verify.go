@@ -31,7 +31,7 @@ func Verify(ctx context.Context, dir string, o VerifyOptions) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("%w: %q is no verifier key: %w", ErrKey, o.Key, err)
 	}
-	v := &verifier{dir: dir, files: o.layer, key: key, intents: map[uint64]place{}, packedAs: map[uint64]string{}}
+	v := &verifier{dir: dir, files: o.layer, key: key, in: newLines(nil), intents: map[uint64]place{}, packedAs: map[uint64]string{}}
 	if v.files == nil {
 		v.files = system{}
 	}
@@ -49,6 +49,7 @@ type verifier struct {
 	key   note.Verifier
 	res   Result
 	chain
+	in *lines // of the segment that is read
 
 	marks     []mark // what was signed, by size
 	newest    uint64 // what the checkpoint in the directory covers

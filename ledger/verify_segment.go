@@ -105,28 +105,18 @@ func (v *verifier) read(ctx context.Context, f io.Reader, name string, s segment
 		}
 		r = z
 	}
-	in := newLines(r)
-	var pair [2]item // this line and the one before, which waits for it
-	var held *item
-	for n := 0; ; n++ {
-		if n%1024 == 0 && ctx.Err() != nil {
+	in := v.in
+	in.reset(r)
+	all := readItems(in, name, v.covered)
+	defer all.stop()
+	var held *item // the one before, which waits for this one
+	n := 0
+	for it := range all.all() {
+		if n++; n%1024 == 1 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		line, err := in.next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil && !errors.Is(err, errLong) {
-			if digest == nil {
-				return err
-			}
-			v.flush(held)
-			v.found(Finding{Kind: Changed, File: name, Seq: v.st.n, Message: fmt.Sprintf("it cannot be unpacked after record %d: %v", v.st.n, err)})
-			return nil
-		}
-		it := &pair[n%2]
-		v.item(it, in, line, err == nil, name)
-		if n == 0 && it.ok && it.seq != s.first && v.sound {
+		v.res.Bytes += int64(it.size)
+		if n == 1 && it.ok && it.seq != s.first && v.sound {
 			v.found(Finding{Kind: Swapped, File: name, Line: 1, Seq: it.seq, Message: fmt.Sprintf("it holds the records from %d on, and its name says from %d on", it.seq, s.first)})
 			v.skipped = true
 			return nil
@@ -135,6 +125,14 @@ func (v *verifier) read(ctx context.Context, f io.Reader, name string, s segment
 			v.step(held, it)
 		}
 		held = it
+	}
+	if err := all.failed(); err != nil {
+		if digest == nil {
+			return err
+		}
+		v.flush(held)
+		v.found(Finding{Kind: Changed, File: name, Seq: v.st.n, Message: fmt.Sprintf("it cannot be unpacked after record %d: %v", v.st.n, err)})
+		return nil
 	}
 	v.flush(held)
 	v.tail(in, name, last)
@@ -151,28 +149,6 @@ func (v *verifier) read(ctx context.Context, f io.Reader, name string, s segment
 func (v *verifier) flush(held *item) {
 	if held != nil {
 		v.step(held, nil)
-	}
-}
-
-// item reads a line. What no checkpoint covers is read in full: nothing but its
-// form shows yet that it is a record.
-func (v *verifier) item(it *item, in *lines, line []byte, ok bool, name string) {
-	*it = item{file: name, line: in.line}
-	if !ok {
-		return
-	}
-	v.res.Bytes += int64(len(line)) + 1
-	it.hash = in.hash()
-	it.head, it.ok = scanHead(line)
-	if !it.ok {
-		return
-	}
-	if it.kind == Event || it.seq >= v.covered {
-		r, err := ParseRecord(line)
-		it.ok = err == nil
-		if err == nil && it.kind == Event {
-			it.own = &r
-		}
 	}
 }
 

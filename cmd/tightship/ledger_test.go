@@ -1,7 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"io"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -28,4 +34,44 @@ func mkledger(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 	}
 	ts.Check(l.Close())
+}
+
+// tail -f prints what is there and then what is recorded while it waits, also into
+// the next segment, until it is interrupted.
+func TestLedgerTailFollows(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "ledger")
+	l, err := ledger.Open(dir, ledger.Options{SegmentBytes: 4096})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, stop := context.WithCancelCause(t.Context())
+	defer stop(nil)
+	r, w := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- newApp().run(ctx, []string{"ledger", "tail", "-f", "-o", "json", "--dir", dir}, strings.NewReader(""), w, io.Discard)
+		w.Close()
+	}()
+	lines := bufio.NewScanner(r)
+	for want := range uint64(40) {
+		if !lines.Scan() {
+			t.Fatalf("it ended before record %d", want)
+		}
+		if rec, err := ledger.ParseRecord(lines.Bytes()); err != nil || rec.Seq != want {
+			t.Fatalf("%q is not record %d: %v", lines.Bytes(), want, err)
+		}
+		// Only now: until then there is nothing more to print.
+		if _, err := l.Append(ctx, ledger.Entry{Kind: ledger.Denied, Sandbox: "agent", Reason: strings.Repeat("x", 200)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if segments, _ := filepath.Glob(filepath.Join(dir, "*.start")); len(segments) < 2 {
+		t.Error("there is only one segment")
+	}
+	stop(stopped{syscall.SIGINT})
+	go io.Copy(io.Discard, r)
+	if c := <-code; c != 130 {
+		t.Errorf("exit code %d", c)
+	}
 }
