@@ -52,10 +52,11 @@ type Notice struct {
 
 // Broker is a broker at work.
 type Broker struct {
-	o     Options
-	paths paths
-	world atomic.Pointer[world]
-	gone  revocations
+	o        Options
+	paths    paths
+	world    atomic.Pointer[world]
+	gone     revocations
+	redactor *redactor
 
 	loading   sync.Mutex // held while a policy is read and put to work
 	reloading sync.Mutex
@@ -91,6 +92,9 @@ func New(o Options) (*Broker, error) {
 	b := &Broker{o: o, paths: paths{o.Dir}, gone: revocations{names: map[string]bool{}}, sandboxes: map[string]*sandbox{}, began: time.Now()}
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	var err error
+	if b.redactor, err = newRedactor(); err != nil {
+		return nil, err
+	}
 	if b.files, err = openFiles(); err != nil {
 		return nil, err
 	}
@@ -135,6 +139,7 @@ func (b *Broker) Close() error {
 		_ = os.Remove(b.paths.socket(s.name))
 	}
 	b.records.Wait()
+	b.redactor.close()
 	if w := b.world.Load(); w != nil {
 		w.close(nil)
 	}

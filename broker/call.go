@@ -34,7 +34,6 @@ type call struct {
 	entry ledger.Entry // what every record of it says
 
 	live *live
-	scan *scan
 	rest string // of the path below the route, "" where nothing follows
 	git  *gitCall
 
@@ -81,8 +80,11 @@ func (c *call) run() *denial {
 		return d
 	}
 	defer u.end(c.x)
-	if w.revoked(r.Name) { // in the meantime, when Revoke did not see this request yet
+	// In the meantime, when whoever cut its uses did not see this one yet.
+	if w.revoked(r.Name) {
 		return deny(RuleRevoked, http.StatusForbidden, "the credential %s was revoked", r.Name)
+	} else if c.b.world.Load().of(r.Name) == nil {
+		return deny(RuleRevoked, http.StatusForbidden, "the credential %s was taken out of the policy", r.Name)
 	}
 	if c.x.HasBody() {
 		body, length, err := c.x.Body(limit)
@@ -125,7 +127,6 @@ func (c *call) attempt() *denial {
 		resp, stale, err := c.send()
 		if err != nil && stale && !again && c.x.Context().Err() == nil {
 			c.outcome(seq, err)
-			c.scan.release()
 			continue
 		}
 		if err != nil {
@@ -134,9 +135,6 @@ func (c *call) attempt() *denial {
 			c.answer(resp)
 		}
 		c.outcome(seq, nil)
-		if c.scan != nil {
-			c.scan.release()
-		}
 		return nil
 	}
 }
@@ -185,12 +183,9 @@ func (c *call) header(d *denial) http.Header {
 	return h
 }
 
-// redacted takes the value out of words that may come from an upstream.
+// redacted takes the values out of words that may come from an upstream.
 func (c *call) redacted(s string) string {
-	if c.scan == nil {
-		return s
-	}
-	clean, n := c.scan.Text(s)
+	clean, n := c.b.redactor.Text(s)
 	c.hits += n
 	return clean
 }

@@ -145,11 +145,11 @@ func (m *messages) head() (first byte, size uint64, err error) {
 // and takes the end of that into tail. Together with the beginning of a message it is
 // looked at as far as any form of the value reaches.
 func (m *messages) spans(tail *string, message string) bool {
-	reach := m.c.scan.Reach()
+	reach := m.c.b.redactor.Reach()
 	begin := message[:min(len(message), reach)]
-	_, n1 := m.c.scan.Text(*tail)
-	_, n2 := m.c.scan.Text(begin)
-	_, both := m.c.scan.Text(*tail + begin)
+	_, n1 := m.c.b.redactor.Text(*tail)
+	_, n2 := m.c.b.redactor.Text(begin)
+	_, both := m.c.b.redactor.Text(*tail + begin)
 	if len(message) >= reach {
 		*tail = message[len(message)-reach:]
 	} else {
@@ -165,7 +165,7 @@ func (m *messages) spanned() error {
 
 // write sends a message in one frame, without the credential.
 func (m *messages) write(op byte, payload []byte) error {
-	text, n := m.c.scan.Text(string(payload))
+	text, n := m.c.b.redactor.Text(string(payload))
 	m.c.hits += n
 	if op&opControl != 0 {
 		text = text[:min(len(text), 125)] // the placeholder may be longer than what it replaced

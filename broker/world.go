@@ -51,7 +51,7 @@ func (b *Broker) newWorld(p *policy.Policy, before *world) (*world, error) {
 		if old := before.of(r.Name); old != nil && old.serves(r) {
 			l, err = old.next(r, p)
 		} else {
-			l, err = newLive(r, &b.o, p)
+			l, err = newLive(r, b, p)
 		}
 		if err != nil {
 			errs = errors.Join(errs, err)
@@ -87,8 +87,8 @@ func (w *world) close(other *world) {
 }
 
 // Reload puts another policy to work. The connections stay, and requests that are
-// under way end under the policy that they began with. After an error the old policy
-// stays.
+// under way end under the policy that they began with, save those with a credential
+// that is no longer there: they are cut off. After an error the old policy stays.
 func (b *Broker) Reload(p *policy.Policy) error {
 	b.reloading.Lock()
 	defer b.reloading.Unlock()
@@ -98,6 +98,11 @@ func (b *Broker) Reload(p *policy.Policy) error {
 		return err
 	}
 	b.world.Store(w)
+	for name := range before.live {
+		if w.live[name] == nil {
+			b.cut(name)
+		}
+	}
 	before.close(w)
 	b.note("policy.reloaded", fmt.Sprintf("%d credentials", len(w.live)))
 	return nil
