@@ -3,9 +3,8 @@ package broker
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
 
+	"github.com/tightship-dev/tightship/ledger"
 	"github.com/tightship-dev/tightship/policy"
 )
 
@@ -20,25 +19,6 @@ type world struct {
 }
 
 func (w *world) revoked(name string) bool { return w.gone.has(name) }
-
-// revocations are the credentials that were revoked. They outlive a change of the
-// policy, and not the broker's end.
-type revocations struct {
-	mu    sync.RWMutex
-	names map[string]bool
-}
-
-func (r *revocations) has(name string) bool {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.names[name]
-}
-
-func (r *revocations) add(name string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.names[name] = true
-}
 
 // newWorld opens what the policy needs, and takes over from the world before it what
 // did not change.
@@ -104,27 +84,8 @@ func (b *Broker) Reload(p *policy.Policy) error {
 		}
 	}
 	before.close(w)
-	b.note("policy.reloaded", fmt.Sprintf("%d credentials", len(w.live)))
-	return nil
-}
-
-// ErrNoCredential says that the policy has no credential of a name.
-var ErrNoCredential = errors.New("there is no such credential")
-
-// Revoke stops the use of a credential: nothing begins any more, and what is under
-// way is cut off. It lasts until the broker is started again.
-func (b *Broker) Revoke(name string) error {
-	w := b.world.Load()
-	if w.live[name] == nil {
-		names := make([]string, 0, len(w.live))
-		for n := range w.live {
-			names = append(names, n)
-		}
-		slices.Sort(names)
-		return fmt.Errorf("%w: %s (there are: %v)", ErrNoCredential, name, names)
-	}
-	b.gone.add(name)
-	b.cut(name)
-	b.note("credential.revoked", name)
+	text := fmt.Sprintf("%d credentials", len(w.live))
+	b.note("policy.reloaded", text)
+	b.later(ledger.Entry{Kind: ledger.Event, Event: "policy.reloaded", Reason: text})
 	return nil
 }
