@@ -40,6 +40,7 @@ type call struct {
 	body      *upload // the caller's, as the upstream reads it; nil is none
 	length    int64   // of the body; -1 is not known
 	hits      int     // redactions
+	in        int64   // bytes of what came over a WebSocket
 	out       int64   // bytes of the answer's body
 	status    int     // of the answer; 0 before it began
 	rule      string  // that cut it short
@@ -143,7 +144,7 @@ func (c *call) attempt() *denial {
 func (c *call) outcome(seq uint64, lost error) {
 	e := c.entry
 	e.Kind, e.Of, e.Decision = ledger.Outcome, seq, "allowed"
-	e.Status, e.BytesIn, e.BytesOut = c.status, c.x.BodyRead(), c.out
+	e.Status, e.BytesIn, e.BytesOut = c.status, c.x.BodyRead()+c.in, c.out
 	e.Latency, e.Redactions = time.Since(c.began), c.hits
 	e.Reason = clip(c.complaint)
 	if c.rule != "" {

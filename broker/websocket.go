@@ -42,22 +42,29 @@ func (c *call) webSocket(resp *http.Response) {
 		c.complaint = err.Error()
 		return
 	}
-	defer context.AfterFunc(c.x.Context(), func() { down.Close(); up.Close() })()
+	end := func() { down.Close(); up.Close() }
+	defer context.AfterFunc(c.x.Context(), end)()
+	quiet := newAlarm(c.b.o.Times.Idle, end)
+	defer quiet.stop()
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
-		_, _ = io.Copy(up, from) // either end may go at any time
+		c.in, _ = io.Copy(up, quiet.reader(from)) // either end may go at any time
 		up.Close()
 	}()
-	m := &messages{c: c, r: bufio.NewReader(up), w: bufio.NewWriter(down)}
+	m := &messages{c: c, r: bufio.NewReader(quiet.reader(up)), w: bufio.NewWriter(down)}
 	err = m.pass()
-	down.Close()
-	up.Close()
+	end()
 	<-sent
+	if quiet.rang() {
+		err = errQuiet
+	}
 	if err != nil {
 		c.rule, c.complaint = RuleWebSocket, c.redacted(err.Error())
 	}
 }
+
+var errQuiet = errors.New("nothing was sent in either direction for too long")
 
 // messages reads a server's frames and writes them anew.
 type messages struct {
