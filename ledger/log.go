@@ -36,6 +36,7 @@ type Log struct {
 	next       uint64              // the next record's number
 	prev       tlog.Hash           // the hash of the one before it
 	pending    *batch              // what the committer takes next
+	spare      batch               // room that the next one can have
 	intents    map[uint64]struct{} // without an outcome yet, of this run
 	durable    state               // what is on the disk
 	checkpoint uint64              // records that the newest durable checkpoint covers
@@ -194,6 +195,8 @@ func (l *Log) commit() error {
 		return nil
 	}
 	l.pending = newBatch()
+	l.pending.buf, l.pending.hashes = l.spare.buf[:0], l.spare.hashes[:0]
+	l.spare = batch{}
 	l.mu.Unlock()
 
 	if l.size >= l.o.SegmentBytes {
@@ -208,6 +211,9 @@ func (l *Log) commit() error {
 	for _, h := range b.hashes {
 		l.durable.push(h, nil)
 		l.durable.prev = h
+	}
+	if cap(b.buf) <= MaxRecord {
+		l.spare = batch{buf: b.buf, hashes: b.hashes}
 	}
 	due := l.durable.n-l.checkpoint >= uint64(l.o.CheckpointRecords)
 	l.mu.Unlock()
