@@ -18,9 +18,9 @@ import (
 // Log is a ledger that is open for writing. Its methods may be called at the same
 // time.
 //
-// Two goroutines belong to it. The committer takes what has gathered while it was
-// busy, writes and syncs it as one, and is the only one to touch the segment that
-// is written. The keeper writes checkpoints, packs segments and drops old ones.
+// Whoever appends while nobody writes, writes and syncs what has gathered as one. Two
+// goroutines belong to the log: the committer does the same for those who came in the
+// meantime, and the keeper writes checkpoints, packs segments and drops old ones.
 type Log struct {
 	dir    string
 	o      Options
@@ -42,9 +42,10 @@ type Log struct {
 	checkpoint uint64              // records that the newest durable checkpoint covers
 	segments   []uint64            // numbers of the segments, the one being written last
 
-	// The committer's own.
-	out  file
-	size int64
+	// Of whoever holds it: the segment that is written.
+	committing sync.Mutex
+	out        file
+	size       int64
 
 	wake, kick         chan struct{} // for the committer, for the keeper
 	stopWork, stopKeep chan struct{}
@@ -89,6 +90,9 @@ func (l *Log) Append(ctx context.Context, e Entry) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if e.Kind != Outcome {
+		l.flush()
+	}
 	select {
 	case <-b.done:
 		return seq, b.err
@@ -103,8 +107,23 @@ func (l *Log) own(event string, own Own) error {
 	if err != nil {
 		return err
 	}
+	l.flush()
 	<-b.done
 	return b.err
+}
+
+// flush has what is pending written. Whoever finds nobody at it does it, which spares
+// one that comes alone two changes of goroutine.
+func (l *Log) flush() {
+	if !l.committing.TryLock() {
+		signal(l.wake)
+		return
+	}
+	defer l.committing.Unlock()
+	// Those whom the last sync let go are about to come back: a moment for them makes
+	// one large batch of two small ones.
+	runtime.Gosched()
+	_ = l.commit() // which those who wait for the batch are told
 }
 
 // enqueue gives a record its place in the chain.
@@ -136,10 +155,7 @@ func (l *Log) enqueue(r Record) (uint64, *batch, error) {
 	b.hashes = append(b.hashes, hash)
 	l.next++
 	l.prev = hash
-	switch {
-	case r.Kind != Outcome:
-		signal(l.wake)
-	case !b.timed:
+	if r.Kind == Outcome && !b.timed {
 		b.timed = true
 		time.AfterFunc(l.o.lag, func() { signal(l.wake) })
 	}
@@ -174,19 +190,21 @@ func (l *Log) work() {
 		stop := false
 		select {
 		case <-l.wake:
-			// Those whom the last sync let go are about to come back: a moment for
-			// them makes one large batch of two small ones.
-			runtime.Gosched()
+			runtime.Gosched() // as in flush
 		case <-l.stopWork:
 			stop = true
 		}
-		if err := l.commit(); err != nil || stop {
+		l.committing.Lock()
+		err := l.commit()
+		l.committing.Unlock()
+		if err != nil || stop {
 			return
 		}
 	}
 }
 
 // commit writes what is pending, to a new segment where the last one is full.
+// l.committing is held.
 func (l *Log) commit() error {
 	l.mu.Lock()
 	b, broken := l.pending, l.err != nil && !errors.Is(l.err, ErrClosed)
