@@ -101,6 +101,22 @@ func (l *Log) Append(ctx context.Context, e Entry) (uint64, error) {
 	}
 }
 
+// Post records an entry for which nobody waits: it will be durable a little later, in
+// its place among those that are appended, or the log breaks, which whoever comes next
+// is told. An error is as Append's.
+func (l *Log) Post(e Entry) error {
+	if err := e.check(); err != nil {
+		return err
+	}
+	if _, _, err := l.enqueue(Record{Entry: e}); err != nil {
+		return err
+	}
+	if e.Kind != Outcome {
+		signal(l.wake)
+	}
+	return nil
+}
+
 // own records an event of the log itself.
 func (l *Log) own(event string, own Own) error {
 	_, b, err := l.enqueue(Record{Entry: Entry{Kind: Event, Event: event}, Own: own})
