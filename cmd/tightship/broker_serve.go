@@ -39,7 +39,7 @@ nothing.`,
 	c.Flags().StringVar(&s.policy, "policy", "", "policy `FILE`, in place of "+policyFile)
 	stateFlag(c, &s.state)
 	c.Flags().StringVar(&s.ledger, "ledger", "", "the ledger's `DIRECTORY`, in place of /var/lib/tightship/ledger for root and ~/.local/state/tightship/ledger")
-	c.Flags().StringArrayVar(&s.copies, "checkpoint-copy", nil, "append each checkpoint of the ledger to `FILE` as well, best on another machine's disk: a tail that is cut off together with the ledger's own checkpoint shows only against it (may be repeated)")
+	c.Flags().StringArrayVar(&s.copies, "checkpoint-copy", nil, "append each checkpoint of the ledger to `FILE` as well, best on another machine's disk (may be repeated)")
 	c.Flags().IntVar(&s.keep, "ledger-keep", 0, "keep the newest `N` segments of the ledger, of 64 MiB each, besides the one being written (default all)")
 	c.Flags().StringVar(&s.log, "log", "text", "`FORMAT` of the log on standard error: text or json")
 	complete(c, "log", "text", "json")
