@@ -34,6 +34,23 @@ func TestNoUserAgentOfOurs(t *testing.T) {
 	}
 }
 
+// TestBodyOfKnownLength has a caller say at once that its body is too large: it is not
+// even asked for it.
+func TestBodyOfKnownLength(t *testing.T) {
+	up := newUpstream(t, nil)
+	cr := up.credential("x", apiKey, allow("POST", "/**"))
+	cr.Limits.Body = 4
+	tb := startBroker(t, policyOf(cr), nil)
+	const head = "POST /x/a HTTP/1.1\r\nHost: b\r\nConnection: close\r\nContent-Length: "
+	status, rule := say(t, tb.dial(t), head+"5\r\nExpect: 100-continue\r\n\r\n")
+	if n := len(up.requests()); status != http.StatusRequestEntityTooLarge || rule != "body-size" || n != 0 {
+		t.Errorf("status %d by %q, and %d requests arrived", status, rule, n)
+	}
+	if status, rule := say(t, tb.dial(t), head+"4\r\n\r\nhell"); status != http.StatusOK {
+		t.Errorf("what is small enough: status %d by %q", status, rule)
+	}
+}
+
 // TestHeadersOfTheConnection has an upstream send headers that are for its connection
 // with the broker alone. It speaks HTTP/1.1, as HTTP/2 has none.
 func TestHeadersOfTheConnection(t *testing.T) {

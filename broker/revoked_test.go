@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"runtime"
 	"strings"
@@ -64,6 +65,36 @@ func TestUnfitValueIsNotLent(t *testing.T) {
 	none := &vault{secret: &opened{fixed: newFixed(realKey), changed: func() {}}}
 	if s, err := none.use(t.Context(), func(b []byte) { t.Errorf("lent %q", b) }); s != nil || !errors.Is(err, errNoScan) {
 		t.Errorf("%v %v, want %v", s, err, errNoScan)
+	}
+}
+
+// TestChangeDuringAnswer has the value change in the middle of an answer that holds the
+// one before, which is looked for until nobody reads such an answer any more.
+func TestChangeDuringAnswer(t *testing.T) {
+	goOn := make(chan struct{})
+	up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, strings.Repeat("x", 100<<10))
+		w.(http.Flusher).Flush()
+		select {
+		case <-goOn:
+			io.WriteString(w, r.Header.Get("X-Api-Key"))
+		case <-r.Context().Done():
+		}
+	})
+	tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/**"))), nil)
+	resp, err := tb.client(t).Get("http://b/x/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	tb.secret.mu.Lock()
+	tb.secret.value = "sk-next-0123456789abcdef" // and nobody asks for the one before
+	tb.secret.mu.Unlock()
+	tb.world.Load().live["x"].vault.changed()
+	close(goOn)
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || !strings.HasSuffix(string(body), "[redacted]") {
+		t.Errorf("%d bytes that end in %q, %v", len(body), body[max(0, len(body)-40):], err)
 	}
 }
 
