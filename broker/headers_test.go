@@ -5,11 +5,13 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/tightship-dev/tightship/ledger"
@@ -51,24 +53,84 @@ func TestBodyOfKnownLength(t *testing.T) {
 	}
 }
 
-// TestHeadersOfTheConnection has an upstream send headers that are for its connection
-// with the broker alone. It speaks HTTP/1.1, as HTTP/2 has none.
-func TestHeadersOfTheConnection(t *testing.T) {
-	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header()["Connection"] = []string{"X-Hop , x-other"}
-		for _, name := range []string{"X-Hop", "X-Other", "X-End"} {
-			w.Header().Set(name, "1")
-		}
-	}))
+// oldUpstream speaks HTTP/1.1 alone.
+func oldUpstream(t *testing.T, h http.HandlerFunc) *upstreamServer {
+	t.Helper()
+	srv := httptest.NewTLSServer(h)
 	t.Cleanup(srv.Close)
 	up := &upstreamServer{Server: srv, ca: filepath.Join(t.TempDir(), "ca.pem")}
-	if err := os.WriteFile(up.ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
+	data := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})
+	if err := os.WriteFile(up.ca, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return up
+}
+
+// TestHeadersOfTheConnection has an upstream send headers that are between it and the
+// broker.
+func TestHeadersOfTheConnection(t *testing.T) {
+	gone := []string{"X-Hop", "X-Other", "Alt-Svc", "Set-Cookie2", "Proxy-Authentication-Info", "Proxy-Authenticate", "Keep-Alive", "Content-Encoding"}
+	up := oldUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Connection"] = []string{"X-Hop , x-other"} // HTTP/2 has no such header
+		for _, name := range append(gone, "X-End") {
+			w.Header().Set(name, "identity")
+		}
+	})
 	tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/**"))), nil)
 	resp, _ := fetch(t, tb.client(t), "GET", "/x/a", nil)
-	if h := resp.Header; h.Get("X-Hop") != "" || h.Get("X-Other") != "" || h.Get("X-End") != "1" {
-		t.Errorf("the caller is told %v", h)
+	for _, name := range gone {
+		if v, ok := resp.Header[name]; ok {
+			t.Errorf("the caller is told %s: %q", name, v)
+		}
+	}
+	if v := resp.Header.Get("X-End"); v != "identity" {
+		t.Errorf("and of what is the caller's %q: %v", v, resp.Header)
+	}
+}
+
+// TestCallersOwnWords has a caller send what is not its own to say.
+func TestCallersOwnWords(t *testing.T) {
+	names := []string{
+		"Authorization", "Proxy-Authorization", "Proxy-Authenticate", "Proxy-Connection", "Proxy-Anything",
+		"X-Api-Key", "Api-Key", "Apikey", "X-Goog-Api-Key", "X-Auth-Token", "X-Auth-Key",
+		"Private-Token", "Job-Token", "Deploy-Token", "X-Amz-Security-Token", "Cookie", "Cookie2",
+		"Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "X-Cluster-Client-Ip", "X-Host", "Cf-Connecting-Ip",
+		"Max-Forwards", "X-Forwarded-For", "X-Forwarded-Anything",
+	}
+	up := newUpstream(t, nil)
+	tb := startBroker(t, policyOf(up.credential("x", policy.Attach{Style: policy.AttachQuery, Name: "key"}, allow("GET", "/**"))), nil)
+	for _, name := range append(names, "X-Mine") {
+		fetch(t, tb.client(t), "GET", "/x/a", nil, name, "mine")
+	}
+	got := up.requests()
+	if len(got) == 0 || got[len(got)-1].header.Get("X-Mine") != "mine" {
+		t.Fatalf("what is the caller's does not arrive: %+v", got)
+	}
+	for _, s := range got[:len(got)-1] {
+		for _, name := range names {
+			if v, ok := s.header[name]; ok {
+				t.Errorf("the upstream is told %s: %q", name, v)
+			}
+		}
+	}
+}
+
+// TestNoFinalStatus has upstreams whose answer is no final one.
+func TestNoFinalStatus(t *testing.T) {
+	for status, line := range map[string]string{"101": "Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket", "600": "Unheard of\r\nContent-Length: 0"} {
+		up := oldUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+			c, rw, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+			fmt.Fprintf(rw, "HTTP/1.1 %s %s\r\n\r\n", status, line)
+			rw.Flush()
+		})
+		tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/**"))), nil)
+		if got, rule := say(t, tb.dial(t), "GET /x/a HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n"); got != http.StatusBadGateway || rule != RuleStatus {
+			t.Errorf("%s: the caller is told %d by %q, want 502 by %q", status, got, rule, RuleStatus)
+		}
 	}
 }
 
@@ -99,6 +161,65 @@ func TestWebSocketExtensionRefused(t *testing.T) {
 	eventually(t, "an outcome", func() bool { return len(tb.ledger.of(ledger.Outcome)) == 1 })
 	if e := tb.ledger.of(ledger.Outcome)[0]; e.Rule != RuleWebSocket || e.Status != http.StatusBadGateway {
 		t.Errorf("recorded: %+v", e)
+	}
+}
+
+// openWebSocket is a WebSocket to an upstream that sends the frames and waits.
+func openWebSocket(t *testing.T, tb *testBroker) (net.Conn, *bufio.Reader) {
+	t.Helper()
+	c := tb.dial(t)
+	fmt.Fprint(c, "GET /ws/chat HTTP/1.1\r\nHost: b\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n!")
+	r := bufio.NewReader(c)
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("%v %v", resp, err)
+	}
+	return c, r
+}
+
+// TestWebSocketIsCut revokes the credential of a WebSocket that is open.
+func TestWebSocketIsCut(t *testing.T) {
+	done := make(chan struct{})
+	up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		c, rw, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		fmt.Fprint(rw, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		rw.Write(frame(0x81, "hello"))
+		rw.Flush()
+		<-done
+	})
+	defer close(done)
+	cr := up.credential("ws", policy.Attach{Style: policy.AttachBearer}, allow("GET", "/chat"))
+	cr.Route.WebSocket = true
+	tb := startBroker(t, policyOf(cr), nil)
+	_, r := openWebSocket(t, tb)
+	if _, err := io.ReadFull(r, make([]byte, len("\x81\x05hello"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := tb.Revoke("ws"); err != nil {
+		t.Fatal(err)
+	}
+	// The deadline is the test's own, and no cut.
+	if n, err := r.ReadByte(); err == nil || os.IsTimeout(err) {
+		t.Errorf("what was under way went on: %q %v", n, err)
+	}
+}
+
+// TestPingStaysShort has a ping that would be longer without the credential than a ping
+// may be.
+func TestPingStaysShort(t *testing.T) {
+	const short = "k3y-8byt"
+	up := webSocketUpstream(t, frame(0x89, strings.Repeat("x", 125-len(short))+short), frame(0x81, "y"))
+	cr := up.credential("ws", policy.Attach{Style: policy.AttachBearer}, allow("GET", "/chat"))
+	cr.Route.WebSocket = true
+	tb := startBroker(t, policyOf(cr), func(o *Options) { o.Open = newFixed(short).opener() })
+	_, r := openWebSocket(t, tb)
+	want := "\x89\x7d" + (strings.Repeat("x", 125-len(short)) + "[redacted]")[:125] + "\x81\x01y"
+	if got, err := io.ReadAll(r); err != nil || string(got) != want {
+		t.Errorf("%q %v, want %q", got, err, want)
 	}
 }
 
@@ -160,5 +281,23 @@ func TestTransportAlone(t *testing.T) {
 	}
 	if !tr.DisableCompression {
 		t.Error("an encoding is asked for that is taken off, unseen")
+	}
+}
+
+// TestRedirectToAPieceOfTheValue has a value of which a URL takes a piece for its host.
+func TestRedirectToAPieceOfTheValue(t *testing.T) {
+	const value, piece = "sk-real-7qm2vx9p/lw4zt8rb0123", "7qm2vx9p"
+	up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "https://"+r.Header.Get("X-Api-Key"))
+		w.WriteHeader(http.StatusFound)
+	})
+	tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/**"))), func(o *Options) { o.Open = newFixed(value).opener() })
+	resp, body := fetch(t, tb.client(t), "GET", "/x/a", nil)
+	if resp.StatusCode != http.StatusBadGateway || strings.Contains(body, piece) {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+	eventually(t, "an outcome", func() bool { return len(tb.ledger.of(ledger.Outcome)) == 1 })
+	if e := tb.ledger.of(ledger.Outcome)[0]; strings.Contains(e.Reason, piece) {
+		t.Errorf("recorded: %+v", e)
 	}
 }

@@ -51,6 +51,13 @@ func TestEndedCaller(t *testing.T) {
 	if err != nil || p.pid != c.Process.Pid || p.uid != uint32(os.Geteuid()) || !p.cgroup.equal(own) {
 		t.Fatalf("while it lives: %+v %v", p, err)
 	}
+	tb := startBroker(t, policyOf(), func(o *Options) { o.attest = nil })
+	box := tb.sandboxes["box"]
+	box.pin(own)
+	sess := &session{b: tb.Broker, sandbox: box}
+	if err := tb.admit(box, sess, conn); err != nil {
+		t.Errorf("while it lives: %v", err)
+	}
 	in.Close()
 	// It has ended, and its number is its own until somebody waits for it.
 	if err := unix.Waitid(unix.P_PID, c.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
@@ -59,6 +66,9 @@ func TestEndedCaller(t *testing.T) {
 	if hasPeerHandles(t, conn) {
 		if p, err := attest(conn); !errors.Is(err, ErrPeer) {
 			t.Errorf("after its end: %+v %v, want %v", p, err, ErrPeer)
+		}
+		if err := tb.admit(box, sess, conn); !errors.Is(err, ErrPeer) {
+			t.Errorf("after its end: %v, want %v", err, ErrPeer)
 		}
 	}
 	if err := c.Wait(); err != nil {

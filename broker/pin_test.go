@@ -2,10 +2,13 @@ package broker
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -72,6 +75,15 @@ func TestPinnedToAnothers(t *testing.T) {
 	if diff := cmp.Diff(want, c); err != nil || diff != "" {
 		t.Errorf("its own: %v %s", err, diff)
 	}
+	// A broker that is started again knows it.
+	data, err := os.ReadFile(tb.paths.binding("box"))
+	var saved binding
+	if err := errors.Join(err, json.Unmarshal(data, &saved)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(binding{Name: "box", UID: os.Getuid(), Container: "c0ffee", Cgroup: want}, saved); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // TestRootIsNobodysOwn has the root in a tree that this machine has not, so that it is
@@ -114,5 +126,72 @@ func TestBindingIsSynced(t *testing.T) {
 	}
 	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
 		t.Errorf("%v %v", info, err)
+	}
+}
+
+// TestStateOfAnother has state that is not of the sandbox that its name says.
+func TestStateOfAnother(t *testing.T) {
+	for name, text := range map[string]string{"another's": `{"name": "other"}`, "no state": "{", "nothing": ""} {
+		dir := shortDir(t)
+		o := Options{Dir: dir, Policy: policyOf(), Ledger: &memory{}, Open: newFixed(realKey).opener()}
+		if err := os.Mkdir(paths{dir}.state(), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(paths{dir}.binding("box"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b, err := New(o)
+		if err == nil {
+			b.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), "add the sandbox again") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestRemoveCuts removes a sandbox with a connection that waits for its next request.
+func TestRemoveCuts(t *testing.T) {
+	up := newUpstream(t, nil)
+	tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/**"))), nil)
+	c := tb.dial(t)
+	if status, _ := say(t, c, "GET /x/a HTTP/1.1\r\nHost: b\r\n\r\n"); status != http.StatusOK {
+		t.Fatalf("status %d", status)
+	}
+	if err := tb.Remove("box"); err != nil {
+		t.Fatal(err)
+	}
+	// The deadline is the test's own, and no cut.
+	if n, err := c.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
+		t.Errorf("it is still there: %d %v", n, err)
+	}
+}
+
+// TestCommands looks at what the control socket makes of a command.
+func TestCommands(t *testing.T) {
+	p := policyOf()
+	p.User.UID = 12345
+	if os.Geteuid() != 0 {
+		p.User.UID = int64(os.Geteuid()) // as a socket can be given to nobody else
+	}
+	tb := startBroker(t, p, nil)
+	c := NewClient(tb.o.Dir)
+	eventually(t, "an answer", func() bool { _, err := c.Status(t.Context()); return err == nil })
+	if _, err := c.Add(t.Context(), "two", -1); err != nil {
+		t.Fatal(err)
+	}
+	if list := tb.List(); len(list) != 2 || int64(list[1].UID) != p.User.UID {
+		t.Errorf("not of the policy's user: %+v", list)
+	}
+	control := socketClient(t, tb.paths.control())
+	for command, want := range map[string]int{
+		`{"name": "three", "user": 7}`: http.StatusBadRequest, `{"name"`: http.StatusBadRequest, `{"name": "two"}`: http.StatusConflict, `{"name": "/"}`: http.StatusUnprocessableEntity,
+	} {
+		if resp, body := fetch(t, control, "POST", "/v1/sandboxes/add", strings.NewReader(command)); resp.StatusCode != want || !strings.Contains(body, `"error":`) {
+			t.Errorf("%s: %d %s", command, resp.StatusCode, body)
+		}
+	}
+	if resp, body := fetch(t, control, "POST", "/v1/sandboxes/remove", strings.NewReader(`{"name": "none"}`)); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("%d %s", resp.StatusCode, body)
 	}
 }
