@@ -30,6 +30,11 @@ type Options struct {
 	// Resolve returns the ID of a container and the process that was started in it, 0
 	// while it does not run. Nil: sandboxes are bound by their cgroup alone.
 	Resolve func(ctx context.Context, container string) (id string, pid int, err error)
+	// Revoked is the file in which revoked credentials stay so; "": until the broker ends.
+	Revoked string
+	// Past gives the ledger's records from a sequence number on, for the budgets of the
+	// sandboxes that were there before; nil: they begin anew.
+	Past func(from uint64, f func(ledger.Record)) error
 	// Notify is told what an operator may want to know. It must not block.
 	Notify func(Notice)
 	// MaxConns is how many connections a sandbox may have, 0 is DefaultMaxConns.
@@ -52,10 +57,11 @@ type Notice struct {
 
 // Broker is a broker at work.
 type Broker struct {
-	o     Options
-	paths paths
-	world atomic.Pointer[world]
-	gone  revocations
+	o        Options
+	paths    paths
+	world    atomic.Pointer[world]
+	gone     revocations
+	redactor *redactor
 
 	loading   sync.Mutex // held while a policy is read and put to work
 	reloading sync.Mutex
@@ -88,10 +94,16 @@ func New(o Options) (*Broker, error) {
 	if o.Notify == nil {
 		o.Notify = func(Notice) {}
 	}
-	b := &Broker{o: o, paths: paths{o.Dir}, gone: revocations{names: map[string]bool{}}, sandboxes: map[string]*sandbox{}, began: time.Now()}
+	b := &Broker{o: o, paths: paths{o.Dir}, sandboxes: map[string]*sandbox{}, began: time.Now()}
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	var err error
+	if b.redactor, err = newRedactor(); err != nil {
+		return nil, err
+	}
 	if b.files, err = openFiles(); err != nil {
+		return nil, err
+	}
+	if err := b.gone.load(o.Revoked); err != nil {
 		return nil, err
 	}
 	if b.lock, err = b.paths.prepare(); err != nil {
@@ -103,7 +115,10 @@ func New(o Options) (*Broker, error) {
 		return nil, err
 	}
 	b.world.Store(w)
-	if err := b.restore(); err != nil {
+	if err = b.restore(); err == nil {
+		err = b.recount()
+	}
+	if err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil
@@ -135,6 +150,7 @@ func (b *Broker) Close() error {
 		_ = os.Remove(b.paths.socket(s.name))
 	}
 	b.records.Wait()
+	b.redactor.close()
 	if w := b.world.Load(); w != nil {
 		w.close(nil)
 	}
@@ -165,9 +181,10 @@ func (b *Broker) later(e ledger.Entry) {
 	})
 }
 
-// note tells the operator, and the ledger where it is about a sandbox or a credential.
+// note tells the operator.
 func (b *Broker) note(what, text string) { b.o.Notify(Notice{What: what, Text: text}) }
 
+// noteSandbox tells the ledger, too.
 func (b *Broker) noteSandbox(what string, s *sandbox, text string) {
 	b.o.Notify(Notice{What: what, Sandbox: s.name, Text: text})
 	bind := s.binding()

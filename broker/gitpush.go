@@ -144,10 +144,7 @@ func (a asking) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Body = empty{}
 	}
 	r.Header["Accept-Encoding"] = []string{"identity"}
-	scan, err := a.c.live.vault.use(r.Context(), func(b []byte) { attach(r, a.c.live.Attach, b) })
-	if scan != nil {
-		scan.release() // the answer goes to nobody
-	}
+	err = a.c.live.vault.use(r.Context(), func(b []byte) { attach(r, a.c.live.Attach, b) })
 	var resp *http.Response
 	if err == nil {
 		resp, err = a.c.live.transport.RoundTrip(r)

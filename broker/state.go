@@ -69,13 +69,14 @@ func (b *Broker) restore() error {
 	return nil
 }
 
-// save writes a binding so that a crash leaves the old one or the new one.
-func (b *Broker) save(bind binding) error {
-	data, err := json.MarshalIndent(bind, "", "  ")
+func (b *Broker) save(bind binding) error { return writeJSON(b.paths.binding(bind.Name), bind) }
+
+// writeJSON writes a file so that a crash leaves the old one or the new one.
+func writeJSON(path string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	path := b.paths.binding(bind.Name)
 	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err

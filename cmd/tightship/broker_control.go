@@ -41,9 +41,20 @@ changes nothing, and where a value cannot be fetched the one before stays.`,
 func (a *app) brokerRevokeCommand() *cobra.Command {
 	return onBroker(&cobra.Command{
 		Use:   "revoke CREDENTIAL",
-		Short: "Stop the use of a credential at once, until the broker is started again",
-		Args:  exactArgs(1, "credential"),
+		Short: "Stop the use of a credential at once",
+		Long: `Stop the use of a credential at once, and cut off what is under way with it. It
+stays revoked when the policy changes and when the broker is started again, until
+` + "`tightship broker restore`" + `.`,
+		Args: exactArgs(1, "credential"),
 	}, func(ctx context.Context, b *broker.Client, args []string) error { return b.Revoke(ctx, args[0]) })
+}
+
+func (a *app) brokerRestoreCommand() *cobra.Command {
+	return onBroker(&cobra.Command{
+		Use:   "restore CREDENTIAL",
+		Short: "Let a credential that was revoked be used again",
+		Args:  exactArgs(1, "credential"),
+	}, func(ctx context.Context, b *broker.Client, args []string) error { return b.Restore(ctx, args[0]) })
 }
 
 func (a *app) brokerStatusCommand() *cobra.Command {

@@ -84,7 +84,9 @@ func (a *app) brokerServe(c *cobra.Command, s serving) (err error) {
 	defer func() { err = errors.Join(err, l.Close()) }()
 	b, err := broker.New(broker.Options{
 		Dir: dir, Policy: p, Ledger: l, Load: load, Open: opener(p), Resolve: a.resolver(),
-		Notify: func(n broker.Notice) { log.Info(n.What, "sandbox", n.Sandbox, "text", n.Text) },
+		Revoked: records + ".revoked",
+		Past:    func(from uint64, f func(ledger.Record)) error { return ledger.Each(c.Context(), records, from, f) },
+		Notify:  func(n broker.Notice) { log.Info(n.What, "sandbox", n.Sandbox, "text", n.Text) },
 	})
 	if err != nil {
 		return err
