@@ -81,8 +81,27 @@ func TestPinnedToAnothers(t *testing.T) {
 	if err := errors.Join(err, json.Unmarshal(data, &saved)); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(binding{Name: "box", UID: os.Getuid(), Container: "c0ffee", Cgroup: want}, saved); diff != "" {
+	if diff := cmp.Diff(binding{Name: "box", UID: os.Getuid(), Added: box.binding().Added, Container: "c0ffee", Cgroup: want}, saved); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestStartedAgainMeanwhile has a container's process end while its control group is
+// read, and its number be another's.
+func TestStartedAgainMeanwhile(t *testing.T) {
+	there, _ := elsewhere(t)
+	asked := 0
+	tb := startBroker(t, policyOf(), func(o *Options) {
+		o.Resolve = func(context.Context, string) (string, int, error) {
+			asked++
+			return "c0ffee", there * (asked % 2), nil // and then none
+		}
+	})
+	if err := tb.Bind(t.Context(), "box", Who{Container: "a"}); !errors.Is(err, ErrPeer) {
+		t.Errorf("asked %d times: %v, want %v", asked, err, ErrPeer)
+	}
+	if bind := tb.sandboxes["box"].binding(); bind.bound() {
+		t.Errorf("it is bound: %+v", bind)
 	}
 }
 
