@@ -70,9 +70,8 @@ type Broker struct {
 	files     int // how many connections the process has room for
 	conns     atomic.Int64
 
-	ctx     context.Context
-	stop    context.CancelFunc
-	records sync.WaitGroup // that nobody waits for
+	ctx  context.Context
+	stop context.CancelFunc
 
 	mu        sync.Mutex
 	sandboxes map[string]*sandbox
@@ -135,8 +134,7 @@ func (b *Broker) Serve(ctx context.Context) error {
 	return errors.Join(b.serveControl(b.ctx), b.Close())
 }
 
-// Close ends every connection, writes the records that are left, and removes the
-// sockets. The sandboxes stay known.
+// Close ends every connection and removes the sockets. The sandboxes stay known.
 func (b *Broker) Close() error {
 	b.stop()
 	b.mu.Lock()
@@ -149,7 +147,6 @@ func (b *Broker) Close() error {
 		s.end()
 		_ = os.Remove(b.paths.socket(s.name))
 	}
-	b.records.Wait()
 	b.redactor.close()
 	if w := b.world.Load(); w != nil {
 		w.close(nil)
@@ -161,24 +158,33 @@ func (b *Broker) Close() error {
 func (b *Broker) record(ctx context.Context, e ledger.Entry) (uint64, error) {
 	began := time.Now()
 	seq, err := b.o.Ledger.Append(ctx, e)
-	b.metrics.appended(time.Since(began), err)
+	b.metrics.appended(time.Since(began))
+	if err != nil && ctx.Err() == nil {
+		b.lost(err)
+	}
 	return seq, err
 }
 
 // later records what nobody waits for. It is written also when its caller is gone, and
 // without the refs of a push where a record has no room for them.
 func (b *Broker) later(e ledger.Entry) {
-	b.records.Go(func() {
-		_, err := b.record(context.Background(), e)
-		if errors.Is(err, ledger.ErrEntry) && len(e.Refs) > 0 {
-			e.Reason += fmt.Sprintf(" (%d refs are left out, as they are too large to record)", len(e.Refs))
-			e.Refs = nil
-			_, err = b.record(context.Background(), e)
-		}
-		if err != nil {
-			b.note("ledger.failed", err.Error())
-		}
-	})
+	err := b.o.Ledger.Post(e)
+	if errors.Is(err, ledger.ErrEntry) && len(e.Refs) > 0 {
+		e.Reason += fmt.Sprintf(" (%d refs are left out, as they are too large to record)", len(e.Refs))
+		e.Refs = nil
+		err = b.o.Ledger.Post(e)
+	}
+	if err != nil {
+		b.lost(err)
+	}
+}
+
+// lost counts a record that is not there, and tells of the first one: a ledger that is
+// broken stays so, and each use fails then.
+func (b *Broker) lost(err error) {
+	if b.metrics.lost() == 1 {
+		b.note("ledger.failed", err.Error())
+	}
 }
 
 // note tells the operator.

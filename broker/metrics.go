@@ -68,13 +68,17 @@ func (m *metrics) observe(e ledger.Entry) {
 	m.redactions[e.Credential] += int64(e.Redactions)
 }
 
-func (m *metrics) appended(d time.Duration, err error) {
+func (m *metrics) appended(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.appends.add(d)
-	if err != nil {
-		m.failures++
-	}
+}
+
+func (m *metrics) lost() (failures int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failures++
+	return m.failures
 }
 
 // write writes everything. Every label comes from the policy or from our own rules.

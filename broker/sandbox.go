@@ -31,7 +31,8 @@ type sandbox struct {
 	listener *net.UnixListener
 	running  sync.WaitGroup
 
-	denials denials
+	denials    denials
+	inspecting chan struct{} // holds one while a pack is looked into
 
 	mu     sync.Mutex
 	bind   binding

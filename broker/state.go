@@ -123,7 +123,7 @@ func (b *Broker) open(bind binding) (*sandbox, error) {
 	if err != nil {
 		return nil, errors.Join(err, l.Close(), os.Remove(making))
 	}
-	s := &sandbox{name: bind.Name, bind: bind, listener: l, uses: map[string]*usage{}}
+	s := &sandbox{name: bind.Name, bind: bind, listener: l, uses: map[string]*usage{}, inspecting: make(chan struct{}, 1)}
 	s.ctx, s.stop = context.WithCancel(b.ctx)
 	return s, nil
 }
