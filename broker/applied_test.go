@@ -132,7 +132,6 @@ func TestRecordsAreShort(t *testing.T) {
 	for _, path := range []string{"/x/", "/x/?", "/x/ok/", "/x/ok/?"} {
 		fetch(t, tb.client(t), "GET", path+long, nil)
 	}
-	tb.records.Wait()
 	all := append(tb.ledger.of(ledger.Denied), tb.ledger.of(ledger.Intent)...)
 	if len(all) != 4 {
 		t.Errorf("%d records", len(all))
@@ -259,21 +258,5 @@ func TestReloadOpensAnew(t *testing.T) {
 		if v := got[len(got)-1].header.Get("X-Api-Key"); v != "value of "+from {
 			t.Errorf("the upstream saw %q, want that of %s", v, from)
 		}
-	}
-}
-
-// TestCloseWaitsForRecords ends a broker whose ledger takes its time.
-func TestCloseWaitsForRecords(t *testing.T) {
-	l := &memory{before: func(ledger.Entry) { time.Sleep(50 * time.Millisecond) }}
-	b, err := New(Options{Dir: shortDir(t), Policy: policyOf(), Ledger: l, Open: newFixed(realKey).opener()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.later(ledger.Entry{Kind: ledger.Outcome})
-	if err := b.Close(); err != nil {
-		t.Error(err)
-	}
-	if n := len(l.all()); n != 1 {
-		t.Errorf("%d records at its end", n)
 	}
 }
