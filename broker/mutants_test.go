@@ -19,9 +19,9 @@ type mutant struct {
 	tests      string // by name, parted by |
 }
 
-// TestMutants makes each mistake of the list in turn. Every row has to fail by a test:
+// TestHollowBroker makes each mistake of the list in turn. Every row has to fail by a test:
 // one that does not compile, or that hangs, shows nothing.
-func TestMutants(t *testing.T) {
+func TestHollowBroker(t *testing.T) {
 	if os.Getenv("TIGHTSHIP_HOLLOW") == "" {
 		t.Skip("SKIPPED: takes minutes; make test sets TIGHTSHIP_HOLLOW=1")
 	}
