@@ -216,7 +216,9 @@ func TestReloadAttachesAnew(t *testing.T) {
 	another := policy.Attach{Style: policy.AttachHeader, Name: "x-token"}
 	for _, up := range []*upstreamServer{first, second} { // the one, and then the other
 		before := len(up.requests())
-		if err := tb.Reload(policyOf(up.credential("x", another, allow("GET", "/**")))); err != nil {
+		cr := up.credential("x", another, allow("GET", "/**"))
+		cr.Route.CA = first.ca // which is of the same certificate, so that nothing else changes
+		if err := tb.Reload(policyOf(cr)); err != nil {
 			t.Fatal(err)
 		}
 		fetch(t, tb.client(t), "GET", "/x/a", nil)
