@@ -23,7 +23,7 @@ type mutant struct {
 // one that does not compile, or that hangs, shows nothing.
 func TestHollowBroker(t *testing.T) {
 	if os.Getenv("TIGHTSHIP_HOLLOW") == "" {
-		t.Skip("SKIPPED: takes minutes; make test sets TIGHTSHIP_HOLLOW=1")
+		t.Skip("SKIPPED: takes minutes; make test-mutants sets TIGHTSHIP_HOLLOW=1")
 	}
 	turns := make(chan struct{}, 2) // as each one compiles
 	seen := map[string]bool{}
@@ -228,7 +228,9 @@ var mutants = []mutant{
 		"", "TestHeadersOfTheConnection"},
 	{"half an answer in one piece", "response.go",
 		"if err != nil {\n\t\tc.abandon(upstreamDenial(c.live.base.Host, err))\n\t\treturn nil\n\t}",
-		"_ = err", "TestBodies"},
+		"_ = err", "TestHalfAnAnswer"},
+	{"a number that is another's by now", "peer_linux.go",
+		"if before != after {", "if before != after && after == \"\" {", "TestByStart"},
 	{"words about a pack that is none", "gitpush.go",
 		"errors.Is(err, gitwire.ErrPack)",
 		`errors.Is(err, gitwire.ErrPack) && kind != ""`, "TestPushRecords"},

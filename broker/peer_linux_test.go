@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -108,12 +109,17 @@ func TestByStart(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	p, err := peer{pid: os.Getpid()}.byStart()
+	p, err := peer{pid: os.Getpid()}.byStart(started)
 	if diff := cmp.Diff(own, p.cgroup); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
 	const none = 1 << 30 // above every limit of numbers
-	if p, err := (peer{pid: none}).byStart(); err == nil {
+	if p, err := (peer{pid: none}).byStart(started); err == nil {
 		t.Errorf("of nobody: %+v", p)
+	}
+	looks := 0
+	another := func(int) (string, error) { looks++; return fmt.Sprint(looks), nil }
+	if p, err := (peer{pid: os.Getpid()}).byStart(another); !errors.Is(err, ErrPeer) {
+		t.Errorf("of a number that is another's by now: %+v %v", p, err)
 	}
 }

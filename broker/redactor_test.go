@@ -16,12 +16,17 @@ const (
 )
 
 // echoes is an upstream that streams, after a beginning, one line with the key that
-// came with each other request.
+// came with each other request, or with the one before that.
 func echoes(t *testing.T) *upstreamServer {
-	keys := make(chan string, 9)
+	keys, last := make(chan string, 9), ""
 	return newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/stream" {
-			keys <- r.Header.Get("X-Api-Key")
+		switch r.URL.Path {
+		case "/x":
+			last = r.Header.Get("X-Api-Key")
+			keys <- last
+			return
+		case "/last":
+			keys <- last
 			return
 		}
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -94,10 +99,16 @@ func TestStreamsEchoOthers(t *testing.T) {
 	if got := next(); got != redacted {
 		t.Errorf("another credential's value: %q", got)
 	}
+	fetch(t, c, "GET", "/a/x", nil)
+	if got := next(); got != redacted {
+		t.Errorf("its own value, after another credential was used: %q", got)
+	}
 	fetch(t, c, "GET", "/b/x", nil)
+	next()
 	if err := tb.Reload(policyOf(up.credential("a", apiKey, allow("GET", "/**")))); err != nil {
 		t.Fatal(err)
 	}
+	fetch(t, c, "GET", "/a/last", nil)
 	if got := next(); got != redacted {
 		t.Errorf("the value of a credential that is gone: %q", got)
 	}
