@@ -363,7 +363,7 @@ func TestDenialsDoNotFillTheDisk(t *testing.T) {
 	if err := tb.metrics.write(&text, 1, 0); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(text.String(), `tightship_broker_requests_total{credential="x",decision="denied",rule="not-allowed"} 400`) {
+	if !strings.Contains(text.String(), `tightship_broker_requests_total{credential="x",decision="denied",rule="not-allowed",result="denied",code="403"} 400`) {
 		t.Errorf("the metrics: %s", text.String())
 	}
 	if n := len(tb.ledger.of(ledger.Denied)); n < denialBurst || n > 399 {
