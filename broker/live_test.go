@@ -46,7 +46,7 @@ func TestReloadFetches(t *testing.T) {
 				t.Errorf("the upstream saw %q, want %q", got, want)
 			}
 			tb.secret.fail(errors.New("locked"))
-			if err := tb.ReloadFile(t.Context()); (err != nil) != fetched || fetched && !strings.Contains(err.Error(), "keeps its value") {
+			if err := tb.ReloadFile(t.Context()); (err != nil) != fetched || fetched && !strings.Contains(err.Error(), "keeps the value") {
 				t.Errorf("with a source that fails: %v", err)
 			}
 		})
@@ -275,10 +275,13 @@ func TestReloadsTakeTurns(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	now := time.Unix(1000, 0)
-	var u usage
+	u := usage{credential: "x"}
 	type use struct{ *front.Exchange }
 	begin := func(l policy.Bounds) string {
 		if d := u.begin(now, l, &use{}); d != nil {
+			if key := "limits." + d.rule + " of the credential x"; !strings.Contains(d.reason, key) {
+				t.Errorf("%q does not name %s", d.reason, key)
+			}
 			return d.rule
 		}
 		return ""

@@ -132,7 +132,7 @@ func (b *Broker) ReloadFile(ctx context.Context) error {
 			continue // reloaded once more in the meantime
 		}
 		if err := l.vault.secret.Rotate(ctx); err != nil {
-			errs = errors.Join(errs, fmt.Errorf("the policy is at work, and the credential %s keeps its value, as it cannot be fetched again: %w", c.Name, err))
+			errs = errors.Join(errs, fmt.Errorf("the policy is at work, and the credential %s keeps the value that it had, if any, as none can be fetched: %w", c.Name, err))
 		}
 	}
 	return errs
