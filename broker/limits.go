@@ -73,6 +73,7 @@ func (u *usage) begin(now time.Time, l policy.Bounds, x use) *denial {
 	return nil
 }
 
+// some is a number of requests in words.
 func some(requests int64) string {
 	if requests == 1 {
 		return "1 request"

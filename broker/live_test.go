@@ -304,6 +304,19 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestLimitsNameWhatToRaise asks once more than is allowed.
+func TestLimitsNameWhatToRaise(t *testing.T) {
+	up := newUpstream(t, nil)
+	c := up.credential("x", apiKey, allow("GET", "/**"))
+	c.Limits.Rate = policy.Rate{Requests: 1, Per: time.Hour}
+	tb := startBroker(t, policyOf(c), nil)
+	fetch(t, tb.client(t), "GET", "/x/a", nil)
+	want := "tightship: more than 1 request in 1h0m0s (limits.rate of the credential x)"
+	if resp, body := fetch(t, tb.client(t), "GET", "/x/a", nil); resp.StatusCode != 429 || !strings.Contains(body, want) {
+		t.Errorf("%d %s, want %q", resp.StatusCode, body, want)
+	}
+}
+
 // TestOneSandboxDoesNotStarveAnother fills one sandbox's connections.
 func TestOneSandboxDoesNotStarveAnother(t *testing.T) {
 	up := newUpstream(t, nil)

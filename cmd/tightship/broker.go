@@ -79,10 +79,10 @@ denied.
 
 Of git, these are the requests. A push is decided by its refs: --ref names one.
 
-  GET  …/OWNER/NAME/info/refs?service=git-upload-pack    clone, fetch
-  POST …/OWNER/NAME/git-upload-pack
-  GET  …/OWNER/NAME/info/refs?service=git-receive-pack   push
-  POST …/OWNER/NAME/git-receive-pack`,
+    GET  …/OWNER/NAME/info/refs?service=git-upload-pack    clone, fetch
+    POST …/OWNER/NAME/git-upload-pack
+    GET  …/OWNER/NAME/info/refs?service=git-receive-pack   push
+    POST …/OWNER/NAME/git-receive-pack`,
 		Example: `  tightship broker check -- GET https://api.github.com/repos/acme/widget
   tightship broker check -- POST /anthropic/v1/messages
   tightship broker check --ref refs/heads/main -- POST https://github.com/acme/widget/git-receive-pack`,
