@@ -36,18 +36,25 @@ func (h *health) reloading(err error) {
 	h.reload, h.reloaded = err, time.Now()
 }
 
-// now is why nothing is recorded, and why the newest policy is not at work and when it
-// was tried; nil where all is well.
-func (h *health) now() (ledger, reload error, tried time.Time) {
+// broken is why nothing is recorded any more, nil where all is well.
+func (h *health) broken() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.ledger, h.reload, h.reloaded
+	return h.ledger
+}
+
+// stale is why the policy that was read last is not at work, nil where it is, and when
+// it was read.
+func (h *health) stale() (time.Time, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.reloaded, h.reload
 }
 
 // serve answers whether the broker can serve anybody.
 func (h *health) serve(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if err, _, _ := h.now(); err != nil {
+	if err := h.broken(); err != nil {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		fmt.Fprintf(w, "%v: every use of a credential is refused until the broker is started again\n", err)
 		return

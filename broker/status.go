@@ -68,12 +68,11 @@ func (b *Broker) Status(ctx context.Context) Status {
 		}
 		st.Credentials = append(st.Credentials, cs)
 	}
-	broken, stale, tried := b.metrics.health.now()
-	if broken != nil {
-		st.Ledger = broken.Error()
+	if err := b.metrics.health.broken(); err != nil {
+		st.Ledger = err.Error()
 	}
-	if stale != nil {
-		st.Reload = &Problem{tried, stale.Error()}
+	if at, err := b.metrics.health.stale(); err != nil {
+		st.Reload = &Problem{at, err.Error()}
 	}
 	return st
 }

@@ -114,15 +114,10 @@ connects; its control group is looked up then, and kept.`,
 	}
 	onBroker(c, func(ctx context.Context, b *broker.Client, args []string) error {
 		s, err := b.Bind(ctx, args[0], who)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case s.Cgroup == "":
-			return say(c, "bound: %s to the container %s, whose control group is looked up when it connects", s.Name, s.Container)
-		case s.Container != "":
-			return say(c, "bound: %s to the container %s, control group %s", s.Name, s.Container, s.Cgroup)
 		}
-		return say(c, "bound: %s to the control group %s", s.Name, s.Cgroup)
+		return say(c, "%s", boundText(s))
 	})
 	c.Flags().StringVar(&who.Container, "container", "", "the container's `ID` or name, in Docker")
 	c.Flags().StringVar(&who.Cgroup, "cgroup", "", "the exact `PATH` of its control group on the host")
@@ -130,6 +125,17 @@ connects; its control group is looked up then, and kept.`,
 	c.MarkFlagsOneRequired("container", "cgroup", "pid")
 	c.MarkFlagsMutuallyExclusive("container", "cgroup", "pid")
 	return c
+}
+
+// boundText is what a sandbox was bound to.
+func boundText(s broker.SandboxStatus) string {
+	switch {
+	case s.Cgroup == "":
+		return fmt.Sprintf("bound: %s to the container %s, whose control group is looked up when it connects", s.Name, s.Container)
+	case s.Container != "":
+		return fmt.Sprintf("bound: %s to the container %s, control group %s", s.Name, s.Container, s.Cgroup)
+	}
+	return fmt.Sprintf("bound: %s to the control group %s", s.Name, s.Cgroup)
 }
 
 func (a *app) sandboxRemoveCommand() *cobra.Command {
