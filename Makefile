@@ -54,6 +54,10 @@ demo: build ## proves the agent image tight, or without Docker what this machine
 test: ## everything: lint, cross builds, unit and end-to-end tests (under 25 minutes)
 	scripts/test.sh
 
+.PHONY: test-mutants
+test-mutants: ## a hundred mistakes in the broker, each of which a test must notice
+	scripts/test.sh mutants
+
 .PHONY: test-engines
 test-engines: ## the same verdicts on Docker 29 and Podman, which it builds, starts and stops
 	scripts/test.sh engines

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/tightship-dev/tightship/broker/front"
@@ -69,6 +71,7 @@ func (b *Broker) share() int {
 // connection serves one connection, if it comes from where it should.
 func (b *Broker) connection(s *sandbox, c *net.UnixConn) {
 	defer c.Close()
+	defer b.survive(s)
 	sess := &session{b: b, sandbox: s, container: s.binding().Container}
 	if !s.enter(b.share()) {
 		sess.turnAway(c, deny(RuleConnections, http.StatusServiceUnavailable, "the sandbox has too many connections open"))
@@ -86,6 +89,21 @@ func (b *Broker) connection(s *sandbox, c *net.UnixConn) {
 	}
 	sess.container = s.binding().Container         // which it may have got in the meantime
 	_ = front.ServeConn(s.ctx, c, b.o.Times, sess) // how it ended is nobody's concern
+}
+
+// survive keeps a fault of ours in one request from ending everybody's. What was
+// recorded of the request stays, as an intent without an outcome. The fault's own words
+// could hold anything, so only those of the runtime are passed on.
+func (b *Broker) survive(s *sandbox) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	text := fmt.Sprintf("%T", p)
+	if err, ok := p.(runtime.Error); ok {
+		text = err.Error()
+	}
+	b.o.Notify(Notice{What: "request.panicked", Sandbox: s.name, Text: text + "\n" + string(debug.Stack())})
 }
 
 // admit looks at who is at the other end.

@@ -435,3 +435,18 @@ func TestErrorsDoNotReflect(t *testing.T) {
 		t.Errorf("recorded: %q", e.Reason)
 	}
 }
+
+// An upstream hangs up in the middle of an answer that is short enough to be read first.
+func TestHalfAnAnswer(t *testing.T) {
+	up := newUpstream(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = io.WriteString(w, strings.Repeat("x", 50))
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/a"))), nil)
+	resp, body := fetch(t, tb.client(t), "GET", "/x/a", nil)
+	if resp.StatusCode != 502 || !strings.Contains(body, `"rule":"upstream"`) {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+}

@@ -30,6 +30,11 @@ type Options struct {
 	// Resolve returns the ID of a container and the process that was started in it, 0
 	// while it does not run. Nil: sandboxes are bound by their cgroup alone.
 	Resolve func(ctx context.Context, container string) (id string, pid int, err error)
+	// Revoked is the file in which revoked credentials stay so; "": until the broker ends.
+	Revoked string
+	// Past gives the ledger's records from a sequence number on, for the budgets of the
+	// sandboxes that were there before; nil: they begin anew.
+	Past func(from uint64, f func(ledger.Record)) error
 	// Notify is told what an operator may want to know. It must not block.
 	Notify func(Notice)
 	// MaxConns is how many connections a sandbox may have, 0 is DefaultMaxConns.
@@ -52,10 +57,11 @@ type Notice struct {
 
 // Broker is a broker at work.
 type Broker struct {
-	o     Options
-	paths paths
-	world atomic.Pointer[world]
-	gone  revocations
+	o        Options
+	paths    paths
+	world    atomic.Pointer[world]
+	gone     revocations
+	redactor *redactor
 
 	loading   sync.Mutex // held while a policy is read and put to work
 	reloading sync.Mutex
@@ -64,9 +70,8 @@ type Broker struct {
 	files     int // how many connections the process has room for
 	conns     atomic.Int64
 
-	ctx     context.Context
-	stop    context.CancelFunc
-	records sync.WaitGroup // that nobody waits for
+	ctx  context.Context
+	stop context.CancelFunc
 
 	mu        sync.Mutex
 	sandboxes map[string]*sandbox
@@ -88,10 +93,16 @@ func New(o Options) (*Broker, error) {
 	if o.Notify == nil {
 		o.Notify = func(Notice) {}
 	}
-	b := &Broker{o: o, paths: paths{o.Dir}, gone: revocations{names: map[string]bool{}}, sandboxes: map[string]*sandbox{}, began: time.Now()}
+	b := &Broker{o: o, paths: paths{o.Dir}, sandboxes: map[string]*sandbox{}, began: time.Now()}
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	var err error
+	if b.redactor, err = newRedactor(); err != nil {
+		return nil, err
+	}
 	if b.files, err = openFiles(); err != nil {
+		return nil, err
+	}
+	if err := b.gone.load(o.Revoked); err != nil {
 		return nil, err
 	}
 	if b.lock, err = b.paths.prepare(); err != nil {
@@ -103,7 +114,10 @@ func New(o Options) (*Broker, error) {
 		return nil, err
 	}
 	b.world.Store(w)
-	if err := b.restore(); err != nil {
+	if err = b.restore(); err == nil {
+		err = b.recount()
+	}
+	if err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil
@@ -120,8 +134,7 @@ func (b *Broker) Serve(ctx context.Context) error {
 	return errors.Join(b.serveControl(b.ctx), b.Close())
 }
 
-// Close ends every connection, writes the records that are left, and removes the
-// sockets. The sandboxes stay known.
+// Close ends every connection and removes the sockets. The sandboxes stay known.
 func (b *Broker) Close() error {
 	b.stop()
 	b.mu.Lock()
@@ -134,7 +147,7 @@ func (b *Broker) Close() error {
 		s.end()
 		_ = os.Remove(b.paths.socket(s.name))
 	}
-	b.records.Wait()
+	b.redactor.close()
 	if w := b.world.Load(); w != nil {
 		w.close(nil)
 	}
@@ -145,29 +158,39 @@ func (b *Broker) Close() error {
 func (b *Broker) record(ctx context.Context, e ledger.Entry) (uint64, error) {
 	began := time.Now()
 	seq, err := b.o.Ledger.Append(ctx, e)
-	b.metrics.appended(time.Since(began), err)
+	b.metrics.appended(time.Since(began))
+	if err != nil && ctx.Err() == nil {
+		b.lost(err)
+	}
 	return seq, err
 }
 
 // later records what nobody waits for. It is written also when its caller is gone, and
 // without the refs of a push where a record has no room for them.
 func (b *Broker) later(e ledger.Entry) {
-	b.records.Go(func() {
-		_, err := b.record(context.Background(), e)
-		if errors.Is(err, ledger.ErrEntry) && len(e.Refs) > 0 {
-			e.Reason += fmt.Sprintf(" (%d refs are left out, as they are too large to record)", len(e.Refs))
-			e.Refs = nil
-			_, err = b.record(context.Background(), e)
-		}
-		if err != nil {
-			b.note("ledger.failed", err.Error())
-		}
-	})
+	err := b.o.Ledger.Post(e)
+	if errors.Is(err, ledger.ErrEntry) && len(e.Refs) > 0 {
+		e.Reason += fmt.Sprintf(" (%d refs are left out, as they are too large to record)", len(e.Refs))
+		e.Refs = nil
+		err = b.o.Ledger.Post(e)
+	}
+	if err != nil {
+		b.lost(err)
+	}
 }
 
-// note tells the operator, and the ledger where it is about a sandbox or a credential.
+// lost counts a record that is not there, and tells of the first one: a ledger that is
+// broken stays so, and each use fails then.
+func (b *Broker) lost(err error) {
+	if b.metrics.lost() == 1 {
+		b.note("ledger.failed", err.Error())
+	}
+}
+
+// note tells the operator.
 func (b *Broker) note(what, text string) { b.o.Notify(Notice{What: what, Text: text}) }
 
+// noteSandbox tells the ledger, too.
 func (b *Broker) noteSandbox(what string, s *sandbox, text string) {
 	b.o.Notify(Notice{What: what, Sandbox: s.name, Text: text})
 	bind := s.binding()

@@ -34,13 +34,13 @@ type call struct {
 	entry ledger.Entry // what every record of it says
 
 	live *live
-	scan *scan
 	rest string // of the path below the route, "" where nothing follows
 	git  *gitCall
 
 	body      *upload // the caller's, as the upstream reads it; nil is none
 	length    int64   // of the body; -1 is not known
 	hits      int     // redactions
+	in        int64   // bytes of what came over a WebSocket
 	out       int64   // bytes of the answer's body
 	status    int     // of the answer; 0 before it began
 	rule      string  // that cut it short
@@ -81,8 +81,11 @@ func (c *call) run() *denial {
 		return d
 	}
 	defer u.end(c.x)
-	if w.revoked(r.Name) { // in the meantime, when Revoke did not see this request yet
+	// In the meantime, when whoever cut its uses did not see this one yet.
+	if w.revoked(r.Name) {
 		return deny(RuleRevoked, http.StatusForbidden, "the credential %s was revoked", r.Name)
+	} else if c.b.world.Load().of(r.Name) == nil {
+		return deny(RuleRevoked, http.StatusForbidden, "the credential %s was taken out of the policy", r.Name)
 	}
 	if c.x.HasBody() {
 		body, length, err := c.x.Body(limit)
@@ -125,7 +128,6 @@ func (c *call) attempt() *denial {
 		resp, stale, err := c.send()
 		if err != nil && stale && !again && c.x.Context().Err() == nil {
 			c.outcome(seq, err)
-			c.scan.release()
 			continue
 		}
 		if err != nil {
@@ -134,9 +136,6 @@ func (c *call) attempt() *denial {
 			c.answer(resp)
 		}
 		c.outcome(seq, nil)
-		if c.scan != nil {
-			c.scan.release()
-		}
 		return nil
 	}
 }
@@ -145,7 +144,7 @@ func (c *call) attempt() *denial {
 func (c *call) outcome(seq uint64, lost error) {
 	e := c.entry
 	e.Kind, e.Of, e.Decision = ledger.Outcome, seq, "allowed"
-	e.Status, e.BytesIn, e.BytesOut = c.status, c.x.BodyRead(), c.out
+	e.Status, e.BytesIn, e.BytesOut = c.status, c.x.BodyRead()+c.in, c.out
 	e.Latency, e.Redactions = time.Since(c.began), c.hits
 	e.Reason = clip(c.complaint)
 	if c.rule != "" {
@@ -185,12 +184,9 @@ func (c *call) header(d *denial) http.Header {
 	return h
 }
 
-// redacted takes the value out of words that may come from an upstream.
+// redacted takes the values out of words that may come from an upstream.
 func (c *call) redacted(s string) string {
-	if c.scan == nil {
-		return s
-	}
-	clean, n := c.scan.Text(s)
+	clean, n := c.b.redactor.Text(s)
 	c.hits += n
 	return clean
 }

@@ -83,6 +83,11 @@ func (c *Client) Revoke(ctx context.Context, credential string) error {
 	return c.do(ctx, http.MethodPost, "/v1/revoke", command{Name: credential}, nil)
 }
 
+// Restore ends what Revoke began.
+func (c *Client) Restore(ctx context.Context, credential string) error {
+	return c.do(ctx, http.MethodPost, "/v1/restore", command{Name: credential}, nil)
+}
+
 // Status is what the broker says of itself.
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	var out []Status

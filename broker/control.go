@@ -21,6 +21,7 @@ import (
 //	GET  /v1/sandboxes                                     → [SandboxStatus]
 //	POST /v1/reload
 //	POST /v1/revoke             {"name"}                   of a credential
+//	POST /v1/restore            {"name"}
 //	GET  /v1/status                                        → [Status]
 //	GET  /metrics               Prometheus' text format
 //	GET  /healthz               200, or 503 when nothing can be recorded
@@ -157,12 +158,13 @@ func (b *Broker) controlHandler() http.Handler {
 	handle("GET /v1/sandboxes", func(context.Context, command) (any, error) { return b.List(), nil })
 	handle("POST /v1/reload", func(ctx context.Context, _ command) (any, error) { return nil, b.ReloadFile(ctx) })
 	handle("POST /v1/revoke", func(_ context.Context, c command) (any, error) { return nil, b.Revoke(c.Name) })
+	handle("POST /v1/restore", func(_ context.Context, c command) (any, error) { return nil, b.Restore(c.Name) })
 	handle("GET /v1/status", func(ctx context.Context, _ command) (any, error) { return []Status{b.Status(ctx)}, nil })
 	m.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		_ = b.metrics.write(w, len(b.names()), b.conns.Load())
+		_ = b.writeMetrics(w)
 	})
-	m.HandleFunc("GET /healthz", b.metrics.health.serve)
+	m.HandleFunc("GET /healthz", b.serveHealth)
 	return m
 }
 

@@ -20,7 +20,7 @@ type live struct {
 }
 
 // newLive opens what a credential needs.
-func newLive(r *rule, o *Options, p *policy.Policy) (*live, error) {
+func newLive(r *rule, b *Broker, p *policy.Policy) (*live, error) {
 	fail := func(err error) (*live, error) { return nil, fmt.Errorf("credential %s: %w", r.Name, err) }
 	base, err := url.Parse(r.Route.Upstream)
 	if err != nil {
@@ -34,12 +34,10 @@ func newLive(r *rule, o *Options, p *policy.Policy) (*live, error) {
 	if err != nil {
 		return fail(err)
 	}
-	v := &vault{attach: r.Attach}
-	s, err := o.Open(*r.Credential, v.changed)
+	v, err := b.redactor.open(*r.Credential, b.o.Open)
 	if err != nil {
 		return fail(err)
 	}
-	v.secret = s
 	return &live{rule: r, base: base, pem: pem, transport: t, vault: v}, nil
 }
 
@@ -68,5 +66,5 @@ func (l *live) serves(r *rule) bool {
 // their end.
 func (l *live) close() {
 	l.transport.CloseIdleConnections()
-	l.vault.close()
+	l.vault.redactor.retire(l.vault)
 }

@@ -14,6 +14,8 @@ type Ledger interface {
 	// Append returns once the entry is durable, and its number. After an error the
 	// entry counts as not there, and nothing is sent.
 	Append(ctx context.Context, e ledger.Entry) (seq uint64, err error)
+	// Post records what nobody waits for. After an error it is not there.
+	Post(e ledger.Entry) error
 }
 
 // denials bounds how many refusals of one sandbox are recorded, as an agent in a

@@ -71,12 +71,27 @@ func (s *push) start(ctx context.Context) io.ReadCloser {
 	go func() {
 		_, err := s.to.Write(s.commands.Head)
 		if err == nil && s.commands.HasPack() {
-			err = s.inspector.Copy(ctx, s.to, s.commands.Rest)
+			err = s.inspect(ctx)
 		}
 		s.copied <- err
 		s.to.CloseWithError(err) // nil is the end
 	}()
 	return s.from
+}
+
+// inspect sends the pack. To look into one is work, so a sandbox has one looked into at a
+// time, and others have their share of the processors.
+func (s *push) inspect(ctx context.Context) error {
+	if len(s.inspector.Ask) > 0 {
+		turn := s.c.sandbox.inspecting
+		select {
+		case turn <- struct{}{}:
+			defer func() { <-turn }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return s.inspector.Copy(ctx, s.to, s.commands.Rest)
 }
 
 // stopped answers for a push that was broken off, if that is why the request failed.
@@ -144,10 +159,7 @@ func (a asking) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Body = empty{}
 	}
 	r.Header["Accept-Encoding"] = []string{"identity"}
-	scan, err := a.c.live.vault.use(r.Context(), func(b []byte) { attach(r, a.c.live.Attach, b) })
-	if scan != nil {
-		scan.release() // the answer goes to nobody
-	}
+	err = a.c.live.vault.use(r.Context(), func(b []byte) { attach(r, a.c.live.Attach, b) })
 	var resp *http.Response
 	if err == nil {
 		resp, err = a.c.live.transport.RoundTrip(r)

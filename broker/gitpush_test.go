@@ -117,3 +117,47 @@ func TestGitAlone(t *testing.T) {
 		t.Errorf("what is git's: %d", resp.StatusCode)
 	}
 }
+
+// A sandbox has one pack looked into at a time. One of which nothing is asked passes.
+func TestPushesTakeTurns(t *testing.T) {
+	up := newUpstream(t, nil)
+	cr := up.credential("git", policy.Attach{Style: policy.AttachBearer})
+	cr.Git = &policy.GitAccess{Repositories: []string{"acme/widget"}, Fetch: true, Push: []string{"refs/heads/**"}}
+	tb := startBroker(t, policyOf(cr), nil)
+	push := func(name string) {
+		request, err := os.ReadFile(filepath.Join("gitwire", "testdata", "git", name+".request"))
+		if err != nil {
+			t.Error(err)
+		}
+		resp, err := tb.client(t).Post("http://b/git/acme/widget.git/git-receive-pack", "application/x-git-receive-pack-request", bytes.NewReader(request))
+		if err != nil || resp.StatusCode != 200 {
+			t.Error(resp, err)
+		}
+	}
+	arrived := func() int {
+		n := 0
+		for _, s := range up.requests() {
+			if strings.HasSuffix(s.uri, "/git-receive-pack") {
+				n++
+			}
+		}
+		return n
+	}
+	box, err := tb.sandbox("box")
+	if err != nil {
+		t.Fatal(err)
+	}
+	box.inspecting <- struct{}{}
+	done := make(chan struct{})
+	go func() { defer close(done); push("forward-merge") }()
+	eventually(t, "its intent", func() bool { return len(tb.ledger.of(ledger.Intent)) == 1 })
+	push("create")
+	if n := arrived(); n != 1 {
+		t.Errorf("%d pushes arrived as a whole, want the one that nothing is asked of", n)
+	}
+	<-box.inspecting
+	<-done
+	if n := arrived(); n != 2 {
+		t.Errorf("%d pushes arrived as a whole", n)
+	}
+}

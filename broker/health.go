@@ -1,63 +1,73 @@
 package broker
 
 import (
-	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 	"time"
-
-	"github.com/tightship-dev/tightship/ledger"
 )
 
-// health is what keeps the broker from its work, or from the policy that is in the
-// file, while it runs. The zero value is well.
-type health struct {
-	mu       sync.Mutex
-	ledger   error // why nothing can be recorded any more
-	reload   error // why the policy that was read last is not at work
-	reloaded time.Time
+// reloads is how reading the policy again went, the last time. The zero value is well.
+type reloads struct {
+	mu     sync.Mutex
+	at     time.Time
+	failed error
 }
 
-// appended notes a ledger that broke, which is for good.
-func (h *health) appended(err error) {
-	if !errors.Is(err, ledger.ErrBroken) {
-		return
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.ledger = err
+func (r *reloads) note(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.at, r.failed = time.Now(), err
 }
 
-// reloading notes how reading the policy went.
-func (h *health) reloading(err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.reload, h.reloaded = err, time.Now()
-}
-
-// broken is why nothing is recorded any more, nil where all is well.
-func (h *health) broken() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.ledger
-}
-
-// stale is why the policy that was read last is not at work, nil where it is, and when
+// last is why the policy that was read last is not at work, nil where it is, and when
 // it was read.
-func (h *health) stale() (time.Time, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.reloaded, h.reload
+func (r *reloads) last() (time.Time, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.at, r.failed
 }
 
-// serve answers whether the broker can serve anybody.
-func (h *health) serve(w http.ResponseWriter, _ *http.Request) {
+// broken is why the ledger records nothing any more, as far as it can say so.
+func (b *Broker) broken() error {
+	if l, ok := b.o.Ledger.(interface{ Broken() error }); ok {
+		return l.Broken()
+	}
+	return nil
+}
+
+// serveHealth answers whether the broker can serve anybody.
+func (b *Broker) serveHealth(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if err := h.broken(); err != nil {
+	if err := b.broken(); err != nil {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		fmt.Fprintf(w, "%v: every use of a credential is refused until the broker is started again\n", err)
 		return
 	}
 	fmt.Fprintln(w, "ok")
+}
+
+// writeMetrics writes what is counted, and how the broker is.
+func (b *Broker) writeMetrics(w io.Writer) error {
+	if err := b.metrics.write(w, len(b.names()), b.conns.Load()); err != nil {
+		return err
+	}
+	_, stale := b.metrics.reloads.last()
+	for _, g := range []struct {
+		name, help string
+		yes        bool
+	}{
+		{"tightship_broker_ledger_broken", "1 when nothing can be recorded any more, so that nothing is served.", b.broken() != nil},
+		{"tightship_broker_policy_last_reload_successful", "0 when the policy that was read last has an error, and the one before is at work.", stale == nil},
+	} {
+		n := 0
+		if g.yes {
+			n = 1
+		}
+		if _, err := fmt.Fprintf(w, "# HELP %[1]s %[2]s\n# TYPE %[1]s gauge\n%[1]s %[3]d\n", g.name, g.help, n); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -19,10 +19,20 @@ import (
 func (tb *testBroker) written(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
-	if err := tb.metrics.write(&b, 1, 0); err != nil {
+	if err := tb.writeMetrics(&b); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+// Broken is what a ledger says of itself.
+func (m *memory) Broken() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if errors.Is(m.fail, ledger.ErrBroken) {
+		return m.fail
+	}
+	return nil
 }
 
 // TestHealthOfALedger breaks the ledger. An entry that is at fault breaks nothing.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"github.com/tightship-dev/tightship/ledger"
 )
 
 // Add makes a sandbox and its socket, which serves nobody before Bind. The uid is of
@@ -24,7 +26,12 @@ func (b *Broker) Add(name string, uid int) (dir string, err error) {
 	if b.sandboxes[name] != nil {
 		return "", fmt.Errorf("%w: %s", ErrExists, name)
 	}
-	bind := binding{Name: name, UID: uid}
+	added := fmt.Sprintf("uid %d", uid)
+	seq, err := b.record(b.ctx, ledger.Entry{Kind: ledger.Event, Event: "sandbox.added", Sandbox: name, Reason: added})
+	if err != nil {
+		return "", err
+	}
+	bind := binding{Name: name, UID: uid, Added: seq}
 	s, err := b.open(bind)
 	if err != nil {
 		return "", err
@@ -35,7 +42,7 @@ func (b *Broker) Add(name string, uid int) (dir string, err error) {
 	}
 	b.sandboxes[name] = s
 	b.start(s)
-	b.noteSandbox("sandbox.added", s, fmt.Sprintf("uid %d", uid))
+	b.o.Notify(Notice{What: "sandbox.added", Sandbox: name, Text: added})
 	return b.paths.mount(name), nil
 }
 
@@ -74,14 +81,14 @@ func (b *Broker) Bind(ctx context.Context, name string, who Who) error {
 		s.mu.Unlock()
 		return fmt.Errorf("%w: %s", ErrBound, name)
 	}
-	bind.Name, bind.UID = s.bind.Name, s.bind.UID
+	bind.Name, bind.UID, bind.Added = s.bind.Name, s.bind.UID, s.bind.Added
 	if err := b.save(bind); err != nil {
 		s.mu.Unlock()
 		return err
 	}
 	s.bind = bind
 	s.mu.Unlock()
-	b.noteSandbox("sandbox.bound", s, bind.Cgroup.String())
+	b.noteSandbox("sandbox.bound", s, bind.String())
 	return nil
 }
 
@@ -98,7 +105,9 @@ func (b *Broker) resolve(ctx context.Context, who Who) (bind binding, err error)
 		}
 		var pid int
 		if bind.Container, pid, err = b.o.Resolve(ctx, who.Container); err == nil && pid > 0 {
-			bind.Cgroup, err = cgroupOf(pid)
+			if bind.Cgroup, err = cgroupOf(pid); err == nil {
+				err = b.still(ctx, bind.Container, pid)
+			}
 		}
 	default:
 		return bind, errors.New("a sandbox is bound to a container, a cgroup or a process")
@@ -107,6 +116,16 @@ func (b *Broker) resolve(ctx context.Context, who Who) (bind binding, err error)
 		err = bind.Cgroup.check()
 	}
 	return bind, err
+}
+
+// still says that a container still has the process that was looked at: else that
+// could have ended in the meantime, and its number be another one's.
+func (b *Broker) still(ctx context.Context, container string, pid int) error {
+	_, now, err := b.o.Resolve(ctx, container)
+	if err == nil && now != pid {
+		err = fmt.Errorf("%w: the container %s was started again while it was looked at: try again", ErrPeer, container)
+	}
+	return err
 }
 
 // holder is the other sandbox that is bound to the same. b.mu is held.

@@ -28,8 +28,8 @@ func (b *bucket) take(now time.Time, rate, most float64) bool {
 	return true
 }
 
-// usage is what one sandbox has used of one credential since the broker started. It
-// outlives a change of the policy.
+// usage is what one sandbox has used of one credential. It outlives a change of the
+// policy; the requests are counted again when the broker starts, see recount.
 type usage struct {
 	credential string // its name
 

@@ -390,3 +390,35 @@ func TestDenialsDoNotFillTheDisk(t *testing.T) {
 		t.Errorf("%d %v", lost, ok)
 	}
 }
+
+// A fault in one request ends that one's connection, is told without its words, and
+// leaves an intent without an outcome.
+func TestFaultEndsOneRequest(t *testing.T) {
+	up := newUpstream(t, nil)
+	notices := make(chan Notice, 9)
+	tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/**"))), func(o *Options) {
+		o.Notify = func(n Notice) {
+			if n.What == "request.panicked" {
+				notices <- n
+			}
+		}
+	})
+	c := tb.dial(t)
+	tb.ledger.before = func(e ledger.Entry) {
+		if e.Kind == ledger.Intent {
+			panic("words with " + realKey)
+		}
+	}
+	fmt.Fprint(c, "GET /x/a HTTP/1.1\r\nHost: b\r\n\r\n")
+	if got, err := io.ReadAll(c); err != nil || len(got) > 0 {
+		t.Errorf("%q %v", got, err)
+	}
+	if n := <-notices; n.Sandbox != "box" || !strings.Contains(n.Text, "string") || strings.Contains(n.Text, realKey) {
+		t.Errorf("%+v", n)
+	}
+	tb.ledger.before = nil
+	if resp, _ := fetch(t, tb.client(t), "GET", "/x/a", nil); resp.StatusCode != 200 {
+		t.Errorf("afterwards: %d", resp.StatusCode)
+	}
+	eventually(t, "nothing is under way", func() bool { return tb.List()[0].Uses[0].UnderWay == 0 })
+}

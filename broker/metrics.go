@@ -28,7 +28,7 @@ type metrics struct {
 	appends    histogram
 	failures   int64
 
-	health health
+	reloads reloads
 }
 
 // requestKey is a request's labels. Rule and code are few: the first is of the policy
@@ -99,14 +99,17 @@ func (m *metrics) observe(e ledger.Entry) {
 	m.redactions[e.Credential] += int64(e.Redactions)
 }
 
-func (m *metrics) appended(d time.Duration, err error) {
-	m.health.appended(err)
+func (m *metrics) appended(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.appends.add(d)
-	if err != nil {
-		m.failures++
-	}
+}
+
+func (m *metrics) lost() (failures int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failures++
+	return m.failures
 }
 
 // write writes everything. Every label comes from the policy or from our own rules.
@@ -132,11 +135,6 @@ func (m *metrics) write(w io.Writer, sandboxes int, conns int64) error {
 	m.appends.write(&b, "tightship_broker_ledger_append_seconds", "")
 	head("tightship_broker_ledger_failures_total", "counter", "Records that could not be made durable.")
 	fmt.Fprintf(&b, "tightship_broker_ledger_failures_total %d\n", m.failures)
-	_, stale := m.health.stale()
-	head("tightship_broker_ledger_broken", "gauge", "1 when nothing can be recorded any more, so that nothing is served.")
-	fmt.Fprintf(&b, "tightship_broker_ledger_broken %d\n", gauge(m.health.broken() != nil))
-	head("tightship_broker_policy_last_reload_successful", "gauge", "0 when the policy that was read last has an error, and the one before is at work.")
-	fmt.Fprintf(&b, "tightship_broker_policy_last_reload_successful %d\n", gauge(stale == nil))
 	head("tightship_broker_sandboxes", "gauge", "Sandboxes that are known.")
 	fmt.Fprintf(&b, "tightship_broker_sandboxes %d\n", sandboxes)
 	head("tightship_broker_connections", "gauge", "Connections that are open.")
@@ -147,13 +145,6 @@ func (m *metrics) write(w io.Writer, sandboxes int, conns int64) error {
 
 func (k requestKey) compare(o requestKey) int {
 	return slices.Compare([]string{k.credential, k.decision, k.rule, k.result, k.code}, []string{o.credential, o.decision, o.rule, o.result, o.code})
-}
-
-func gauge(yes bool) int {
-	if yes {
-		return 1
-	}
-	return 0
 }
 
 func (h *histogram) write(b *bytes.Buffer, name, labels string) {

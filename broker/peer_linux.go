@@ -45,8 +45,10 @@ func attestFD(fd int) (peer, error) {
 		return p, fmt.Errorf("%w: its process is in no PID namespace of ours", ErrPeer)
 	}
 	handle, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEERPIDFD)
-	if err != nil {
-		return p.byStart()
+	if errors.Is(err, unix.ENOPROTOOPT) {
+		return p.byStart(started)
+	} else if err != nil { // it is known, and the process was there no more
+		return p, fmt.Errorf("%w: its process %d has ended: %w", ErrPeer, p.pid, err)
 	}
 	defer unix.Close(handle)
 	if p.cgroup, err = cgroupOf(p.pid); err != nil {
@@ -62,8 +64,8 @@ func attestFD(fd int) (peer, error) {
 	return p, nil
 }
 
-// byStart is for kernels without handles on peers.
-func (p peer) byStart() (peer, error) {
+// byStart is for kernels without handles on peers; started says when a process began.
+func (p peer) byStart(started func(pid int) (string, error)) (peer, error) {
 	before, err := started(p.pid)
 	if err != nil {
 		return p, err

@@ -107,7 +107,6 @@ func TestQuestionsAreNotRepeated(t *testing.T) {
 			}
 			resp.Body.Close()
 		}
-		tb.records.Wait()
 		if n := len(tb.ledger.of(ledger.Intent)); n != uses() || n < 2 {
 			t.Errorf("%s: %d uses of the credential, and %d records", method, uses(), n)
 		}

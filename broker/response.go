@@ -89,7 +89,7 @@ func (c *call) redirect(resp *http.Response) *denial {
 		to, ok := c.live.local(at, l)
 		if !ok {
 			if resp.StatusCode >= 300 && resp.StatusCode < 400 {
-				l, n := c.scan.Text(l) // before it is cut up, as a piece of a value is not found
+				l, n := c.b.redactor.Text(l) // before it is cut up, as a piece of a value is not found
 				c.hits += n
 				return deny(RuleRedirect, http.StatusBadGateway, "the upstream redirects to %s, which is not below the route %s", hostOf(at, l), c.live.Route.Listen)
 			}
@@ -159,17 +159,17 @@ func (c *call) clean(h http.Header) http.Header {
 		}
 		all.WriteByte('\n')
 	}
-	if _, n := c.scan.Text(all.String()); n == 0 {
+	if _, n := c.b.redactor.Text(all.String()); n == 0 {
 		return h
 	}
 	out := make(http.Header, len(h))
 	for name, values := range h {
-		if _, n := c.scan.Text(name); n > 0 {
+		if _, n := c.b.redactor.Text(name); n > 0 {
 			c.hits += n
 			continue
 		}
 		for _, v := range values {
-			text, n := c.scan.Text(v)
+			text, n := c.b.redactor.Text(v)
 			c.hits += n
 			out[name] = append(out[name], text)
 		}
@@ -187,9 +187,9 @@ func (c *call) reader(resp *http.Response) io.Reader {
 	}
 	switch kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind {
 	case "text/event-stream", "application/x-ndjson", "application/jsonl", "application/stream+json":
-		return c.scan.Lines(from, hit)
+		return c.b.redactor.Lines(from, hit)
 	}
-	return c.scan.Reader(from, hit)
+	return c.b.redactor.Reader(from, hit)
 }
 
 // digests are of what the upstream sent, and false of what is left of it.

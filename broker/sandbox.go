@@ -31,7 +31,8 @@ type sandbox struct {
 	listener *net.UnixListener
 	running  sync.WaitGroup
 
-	denials denials
+	denials    denials
+	inspecting chan struct{} // holds one while a pack is looked into
 
 	mu     sync.Mutex
 	bind   binding
@@ -43,13 +44,22 @@ type sandbox struct {
 // binding is who a sandbox is. It is written to the state directory.
 type binding struct {
 	Name      string `json:"name"`
-	UID       int    `json:"uid"` // of the socket's owner
+	UID       int    `json:"uid"`   // of the socket's owner
+	Added     uint64 `json:"added"` // the record of that
 	Container string `json:"container,omitempty"`
 	// Cgroup is empty until it is known: a container that was only created has none.
 	Cgroup Cgroup `json:"cgroup,omitempty"`
 }
 
 func (b binding) bound() bool { return b.Container != "" || len(b.Cgroup) > 0 }
+
+// String is the cgroup, or while that is not known the container.
+func (b binding) String() string {
+	if len(b.Cgroup) > 0 {
+		return b.Cgroup.String()
+	}
+	return "container " + b.Container
+}
 
 // usage is what the sandbox has used of a credential.
 func (s *sandbox) usage(credential string) *usage {

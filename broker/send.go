@@ -42,7 +42,7 @@ func (c *call) send() (resp *http.Response, stale bool, err error) {
 	if c.git != nil && c.git.push != nil {
 		req.Body = c.git.push.start(ctx)
 	}
-	if c.scan, err = c.live.vault.use(ctx, func(b []byte) { attach(req, c.live.Attach, b) }); err != nil {
+	if err = c.live.vault.use(ctx, func(b []byte) { attach(req, c.live.Attach, b) }); err != nil {
 		return nil, false, fmt.Errorf("%w: %w", errValue, err)
 	}
 	resp, err = c.live.transport.RoundTrip(req)

@@ -69,13 +69,14 @@ func (b *Broker) restore() error {
 	return nil
 }
 
-// save writes a binding so that a crash leaves the old one or the new one.
-func (b *Broker) save(bind binding) error {
-	data, err := json.MarshalIndent(bind, "", "  ")
+func (b *Broker) save(bind binding) error { return writeJSON(b.paths.binding(bind.Name), bind) }
+
+// writeJSON writes a file so that a crash leaves the old one or the new one.
+func writeJSON(path string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	path := b.paths.binding(bind.Name)
 	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -122,7 +123,7 @@ func (b *Broker) open(bind binding) (*sandbox, error) {
 	if err != nil {
 		return nil, errors.Join(err, l.Close(), os.Remove(making))
 	}
-	s := &sandbox{name: bind.Name, bind: bind, listener: l, uses: map[string]*usage{}}
+	s := &sandbox{name: bind.Name, bind: bind, listener: l, uses: map[string]*usage{}, inspecting: make(chan struct{}, 1)}
 	s.ctx, s.stop = context.WithCancel(b.ctx)
 	return s, nil
 }

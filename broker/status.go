@@ -68,10 +68,10 @@ func (b *Broker) Status(ctx context.Context) Status {
 		}
 		st.Credentials = append(st.Credentials, cs)
 	}
-	if err := b.metrics.health.broken(); err != nil {
+	if err := b.broken(); err != nil {
 		st.Ledger = err.Error()
 	}
-	if at, err := b.metrics.health.stale(); err != nil {
+	if at, err := b.metrics.reloads.last(); err != nil {
 		st.Reload = &Problem{at, err.Error()}
 	}
 	return st
@@ -146,6 +146,6 @@ func (b *Broker) reload() (*policy.Policy, error) {
 	if err == nil {
 		err = b.Reload(p)
 	}
-	b.metrics.health.reloading(err)
+	b.metrics.reloads.note(err)
 	return p, err
 }

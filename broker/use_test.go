@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/base64"
 	"errors"
@@ -146,6 +147,21 @@ func TestDenialSaysWhatWouldAllow(t *testing.T) {
 		`"rule":"not-allowed","allow_line":"- {methods: [DELETE], paths: [/v1/models/a]}","where":"credentials[x].allow"}}` + "\n"
 	if resp.StatusCode != 403 || body != want {
 		t.Errorf("%d\n%s\n%s", resp.StatusCode, body, want)
+	}
+}
+
+// A caller that is refused at the first byte of a long body, and sends all of it before
+// it reads, is told why.
+func TestRefusedBodyIsReadOut(t *testing.T) {
+	tb := startBroker(t, policyOf(newUpstream(t, nil).credential("x", apiKey, allow("POST", "/**"))), nil)
+	c := tb.dial(t)
+	const size = 8 << 20
+	if _, err := fmt.Fprintf(c, "POST /x/a HTTP/1.1\r\nHost: b\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size)); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil || resp.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Error(resp, err)
 	}
 }
 

@@ -3,11 +3,9 @@ package broker
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 
 	"github.com/tightship-dev/tightship/policy"
-	"github.com/tightship-dev/tightship/redact"
 )
 
 // Secret is where a credential's value comes from; *secret.Keeper is one. Its errors
@@ -16,77 +14,28 @@ type Secret interface {
 	// Use lends the current value to f, which keeps nothing of it, and fetches one
 	// where there is none that is good.
 	Use(ctx context.Context, f func(b []byte)) error
-	// Values lends what Use gives now or is about to give, and what it gave a while
-	// ago, which answers may still echo.
+	// Values lends what Use gives now or is about to give, the newest first, and what
+	// it gave a while ago, which answers may still echo.
 	Values(f func(values ...[]byte))
 	// Rotate fetches a value now. After an error the one before stays.
 	Rotate(ctx context.Context) error
 	Close()
 }
 
-// vault is a credential's value with what looks for it in answers. It outlives a
-// change of the policy that leaves the source alone.
+// vault is a credential's value, which is lent only while every answer is searched
+// for it. It outlives a change of the policy that leaves the source alone.
 type vault struct {
-	secret Secret
-	attach policy.Attach
+	secret   Secret
+	attach   policy.Attach
+	redactor *redactor
 
-	mu     sync.Mutex
-	scan   *scan
-	err    error // why the newest value can't be looked for, so must not be used
-	closed bool
+	mu    sync.Mutex
+	known bool  // whether answers are searched for its newest value
+	err   error // why they are not, so that it must not be used
+	used  bool  // whether an answer can hold a value of it
 }
 
-// changed is called for each new value, before anybody can use it: what is not known
-// how to redact is never sent.
-func (v *vault) changed() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.closed || v.secret == nil {
-		return
-	}
-	var set *redact.Set
-	v.secret.Values(func(values ...[]byte) { set, v.err = v.compile(values) })
-	if v.err != nil {
-		return
-	}
-	if v.scan != nil {
-		v.scan.release()
-	}
-	v.scan = &scan{Set: set, uses: 1}
-}
-
-// compile makes what looks for the values. A password is sent in base64, so that an
-// upstream which encodes what it was sent encodes it for the second time: what was
-// sent is looked for as well.
-func (v *vault) compile(values [][]byte) (*redact.Set, error) {
-	values = fit(values)
-	if v.attach.Style != policy.AttachBasic {
-		return redact.Compile(values...)
-	}
-	all := slices.Clone(values)
-	for _, value := range values {
-		sent := basic(v.attach.Name, value)
-		defer clear(sent)
-		all = append(all, sent)
-	}
-	return redact.Compile(all...)
-}
-
-// fit is the newest value, which comes first, and those before it that can be looked
-// for. Another one was never sent, so that no answer holds it, and must not keep the
-// newest from being used.
-func fit(values [][]byte) [][]byte {
-	out := slices.Clone(values[:min(1, len(values))])
-	for _, b := range values[len(out):] {
-		if one, err := redact.Compile(b); err == nil {
-			_ = one.Close() // it only overwrites
-			out = append(out, b)
-		}
-	}
-	return out
-}
-
-var errNoScan = errors.New("it has no value yet")
+var errNotKnown = errors.New("it has no value yet")
 
 // check says whether there is a value that can be used.
 func (v *vault) check(ctx context.Context) error {
@@ -95,63 +44,40 @@ func (v *vault) check(ctx context.Context) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.err == nil && v.scan == nil {
-		return errNoScan
-	}
-	return v.err
+	return v.unfit()
 }
 
-// use lends the value to f, and returns what looks for it, which is to be released.
-func (v *vault) use(ctx context.Context, f func(b []byte)) (*scan, error) {
-	var s *scan
+// use lends the value to f.
+func (v *vault) use(ctx context.Context, f func(b []byte)) error {
 	var unfit error
 	err := v.secret.Use(ctx, func(b []byte) {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		if unfit = v.err; unfit == nil && v.scan == nil {
-			unfit = errNoScan
-		}
-		if unfit == nil {
-			s = v.scan.acquire()
+		if unfit = v.unfit(); unfit == nil {
+			v.used = true
 			f(b)
 		}
 	})
-	return s, errors.Join(err, unfit)
+	return errors.Join(err, unfit)
 }
 
-func (v *vault) close() {
+// unfit says why the newest value cannot be used. v.mu is held.
+func (v *vault) unfit() error {
+	if v.err == nil && !v.known {
+		return errNotKnown
+	}
+	return v.err
+}
+
+// learned notes whether answers are searched for the newest value now.
+func (v *vault) learned(err error) {
 	v.mu.Lock()
-	v.closed = true
-	if v.scan != nil {
-		v.scan.release()
-		v.scan = nil
-	}
-	v.mu.Unlock()
-	v.secret.Close()
+	defer v.mu.Unlock()
+	v.known, v.err = err == nil, err
 }
 
-// scan is a redactor that is overwritten when the last answer that it is needed for
-// was read.
-type scan struct {
-	*redact.Set
-
-	mu   sync.Mutex
-	uses int // of answers, and one of the vault
-}
-
-func (s *scan) acquire() *scan {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.uses++
-	return s
-}
-
-func (s *scan) release() {
-	s.mu.Lock()
-	s.uses--
-	last := s.uses == 0
-	s.mu.Unlock()
-	if last {
-		_ = s.Close() // it only overwrites
-	}
+func (v *vault) wasUsed() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.used
 }

@@ -42,22 +42,29 @@ func (c *call) webSocket(resp *http.Response) {
 		c.complaint = err.Error()
 		return
 	}
-	defer context.AfterFunc(c.x.Context(), func() { down.Close(); up.Close() })()
+	end := func() { down.Close(); up.Close() }
+	defer context.AfterFunc(c.x.Context(), end)()
+	quiet := newAlarm(c.b.o.Times.Idle, end)
+	defer quiet.stop()
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
-		_, _ = io.Copy(up, from) // either end may go at any time
+		c.in, _ = io.Copy(up, quiet.reader(from)) // either end may go at any time
 		up.Close()
 	}()
-	m := &messages{c: c, r: bufio.NewReader(up), w: bufio.NewWriter(down)}
+	m := &messages{c: c, r: bufio.NewReader(quiet.reader(up)), w: bufio.NewWriter(down)}
 	err = m.pass()
-	down.Close()
-	up.Close()
+	end()
 	<-sent
+	if quiet.rang() {
+		err = errQuiet
+	}
 	if err != nil {
 		c.rule, c.complaint = RuleWebSocket, c.redacted(err.Error())
 	}
 }
+
+var errQuiet = errors.New("nothing was sent in either direction for too long")
 
 // messages reads a server's frames and writes them anew.
 type messages struct {
@@ -145,11 +152,11 @@ func (m *messages) head() (first byte, size uint64, err error) {
 // and takes the end of that into tail. Together with the beginning of a message it is
 // looked at as far as any form of the value reaches.
 func (m *messages) spans(tail *string, message string) bool {
-	reach := m.c.scan.Reach()
+	reach := m.c.b.redactor.Reach()
 	begin := message[:min(len(message), reach)]
-	_, n1 := m.c.scan.Text(*tail)
-	_, n2 := m.c.scan.Text(begin)
-	_, both := m.c.scan.Text(*tail + begin)
+	_, n1 := m.c.b.redactor.Text(*tail)
+	_, n2 := m.c.b.redactor.Text(begin)
+	_, both := m.c.b.redactor.Text(*tail + begin)
 	if len(message) >= reach {
 		*tail = message[len(message)-reach:]
 	} else {
@@ -165,7 +172,7 @@ func (m *messages) spanned() error {
 
 // write sends a message in one frame, without the credential.
 func (m *messages) write(op byte, payload []byte) error {
-	text, n := m.c.scan.Text(string(payload))
+	text, n := m.c.b.redactor.Text(string(payload))
 	m.c.hits += n
 	if op&opControl != 0 {
 		text = text[:min(len(text), 125)] // the placeholder may be longer than what it replaced

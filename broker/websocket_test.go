@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/tightship-dev/tightship/broker/front"
 	"github.com/tightship-dev/tightship/ledger"
 	"github.com/tightship-dev/tightship/policy"
 )
@@ -90,10 +92,30 @@ func TestWebSocket(t *testing.T) {
 			}
 			eventually(t, "an outcome", func() bool { return len(tb.ledger.of(ledger.Outcome)) == 1 })
 			e := tb.ledger.of(ledger.Outcome)[0]
-			if e.Status != 101 || !strings.Contains(e.Reason, tc.reason) || tc.reason == "" && e.Reason != "" {
+			if e.BytesIn != 1 || e.Status != 101 || !strings.Contains(e.Reason, tc.reason) || tc.reason == "" && e.Reason != "" {
 				t.Errorf("recorded: %+v", e)
 			}
 		})
+	}
+}
+
+// A WebSocket over which nothing comes is not kept for ever.
+func TestQuietWebSocket(t *testing.T) {
+	up := webSocketUpstream(t)
+	cr := up.credential("ws", policy.Attach{Style: policy.AttachBearer}, allow("GET", "/chat"))
+	cr.Route.WebSocket = true
+	tb := startBroker(t, policyOf(cr), func(o *Options) {
+		o.Times = front.DefaultTimes
+		o.Times.Idle = 300 * time.Millisecond
+	})
+	c := tb.dial(t)
+	fmt.Fprint(c, "GET /ws/chat HTTP/1.1\r\nHost: b\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n")
+	if _, err := io.ReadAll(c); err != nil {
+		t.Errorf("it does not end: %v", err)
+	}
+	eventually(t, "an outcome", func() bool { return len(tb.ledger.of(ledger.Outcome)) == 1 })
+	if e := tb.ledger.of(ledger.Outcome)[0]; e.Reason != errQuiet.Error() {
+		t.Errorf("recorded: %+v", e)
 	}
 }
 

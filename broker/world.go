@@ -3,9 +3,8 @@ package broker
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
 
+	"github.com/tightship-dev/tightship/ledger"
 	"github.com/tightship-dev/tightship/policy"
 )
 
@@ -21,25 +20,6 @@ type world struct {
 
 func (w *world) revoked(name string) bool { return w.gone.has(name) }
 
-// revocations are the credentials that were revoked. They outlive a change of the
-// policy, and not the broker's end.
-type revocations struct {
-	mu    sync.RWMutex
-	names map[string]bool
-}
-
-func (r *revocations) has(name string) bool {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.names[name]
-}
-
-func (r *revocations) add(name string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.names[name] = true
-}
-
 // newWorld opens what the policy needs, and takes over from the world before it what
 // did not change.
 func (b *Broker) newWorld(p *policy.Policy, before *world) (*world, error) {
@@ -51,7 +31,7 @@ func (b *Broker) newWorld(p *policy.Policy, before *world) (*world, error) {
 		if old := before.of(r.Name); old != nil && old.serves(r) {
 			l, err = old.next(r, p)
 		} else {
-			l, err = newLive(r, &b.o, p)
+			l, err = newLive(r, b, p)
 		}
 		if err != nil {
 			errs = errors.Join(errs, err)
@@ -87,8 +67,8 @@ func (w *world) close(other *world) {
 }
 
 // Reload puts another policy to work. The connections stay, and requests that are
-// under way end under the policy that they began with. After an error the old policy
-// stays.
+// under way end under the policy that they began with, save those with a credential
+// that is no longer there: they are cut off. After an error the old policy stays.
 func (b *Broker) Reload(p *policy.Policy) error {
 	b.reloading.Lock()
 	defer b.reloading.Unlock()
@@ -98,28 +78,14 @@ func (b *Broker) Reload(p *policy.Policy) error {
 		return err
 	}
 	b.world.Store(w)
-	before.close(w)
-	b.note("policy.reloaded", fmt.Sprintf("%d credentials", len(w.live)))
-	return nil
-}
-
-// ErrNoCredential says that the policy has no credential of a name.
-var ErrNoCredential = errors.New("there is no such credential")
-
-// Revoke stops the use of a credential: nothing begins any more, and what is under
-// way is cut off. It lasts until the broker is started again.
-func (b *Broker) Revoke(name string) error {
-	w := b.world.Load()
-	if w.live[name] == nil {
-		names := make([]string, 0, len(w.live))
-		for n := range w.live {
-			names = append(names, n)
+	for name := range before.live {
+		if w.live[name] == nil {
+			b.cut(name)
 		}
-		slices.Sort(names)
-		return fmt.Errorf("%w: %s (there are: %v)", ErrNoCredential, name, names)
 	}
-	b.gone.add(name)
-	b.cut(name)
-	b.note("credential.revoked", name)
+	before.close(w)
+	text := fmt.Sprintf("%d credentials", len(w.live))
+	b.note("policy.reloaded", text)
+	b.later(ledger.Entry{Kind: ledger.Event, Event: "policy.reloaded", Reason: text})
 	return nil
 }

@@ -206,6 +206,7 @@ func TestGVisorJudges(t *testing.T) {
 		{"dev.allowlist", "a node of the host's log", add(main, U, "dev.list", probe.Attempt{Act: "use a node", On: "/dev/kmsg", Note: "c 1:11", OK: true}), fail, "/dev/kmsg"},
 		{"dev.allowlist", "a disk opens", outcome(isolate, R, "dev.make", "open a node", "b 254:0", ""), fail, "b 254:0"},
 		{"kernel.syscall-filter", "the profile is ignored", outcome(main, U, "syscall.filter", "keyctl", "", ""), fail, "keyctl"},
+		{"mounts.no-host-path", "a number that is not the host's kernel's", mounted("/run", copied), check.Fail, "/run"},
 		{"kernel.no-ptrace-across", "nobody to try it on", outcome(isolate, R, "kernel.caps", "read another user's process", "ptrace", "ESRCH"), open, "neither"},
 		{"kernel.no-ptrace-across", "not there", outcome(isolate, R, "kernel.caps", "read another user's process", "ptrace", "ENOTSUP"), check.NotApplicable, "none of it"},
 		{"user.non-root", "the sandbox's own uids", on(main, func(s *check.TwinState) { s.Kernel.UIDs = [4]int64{} }), check.Pass, ""},

@@ -133,6 +133,23 @@ func failed(tw check.Twin, role probe.Role, name string) edit {
 	}
 }
 
+// copied is the facts of what Podman mounts over what the image has in a read-only
+// root.
+var copied = map[string]string{"fstype": "tmpfs", "root": "/", "access": "ro", "entries": "1", "device": "0:99"}
+
+// mounted adds a mount with these facts, on a host whose mount table is known, and
+// then changes something about it.
+func mounted(target string, facts map[string]string, changes ...edit) edit {
+	return func(in *check.Input) {
+		add(main, U, "mounts", probe.Attempt{Act: "look at a mount", On: target, OK: true})(in)
+		for key, value := range facts {
+			fact(main, U, "mounts", key+":"+target, value)(in)
+		}
+		in.HostDevices = []string{"0:1", "254:0"}
+		both(changes...)(in)
+	}
+}
+
 // both makes several edits.
 func both(edits ...edit) edit {
 	return func(in *check.Input) {

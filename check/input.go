@@ -15,8 +15,11 @@ type Input struct {
 	// Host is the namespaces of the engine's host, as kernel.State's: those of its
 	// first process, or ours where that one may not be looked at; nil where the
 	// engine runs elsewhere.
-	Host  map[string]string
-	Image Image
+	Host map[string]string
+	// HostDevices is the file systems that the engine's host has mounted, as
+	// kernel.Mount.Device; nil as Host.
+	HostDevices []string `json:",omitempty"`
+	Image       Image
 	// Planted is what the verifier planted on the host, to be found nowhere inside.
 	Planted Planted
 	Twins   map[Twin]*TwinState

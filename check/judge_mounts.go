@@ -121,13 +121,20 @@ func judgeNoHostPath(in *Input) Result {
 		return a.unmeasured(why)
 	}
 	_, ok := control(o, "look at a mount")
-	var found, own []string
+	var found, own, unclear []string
 	for _, t := range pick(o, func(t probe.Attempt) bool { return !t.Control && t.Act == "look at a mount" }) {
 		text := t.On + " (" + onOff(t.OK, t.Note, t.Errno) + ")"
-		if in.ownMount(o, t.On) {
+		is := answerOf(in.ownMount(o, t.On))
+		if is == off {
+			is = in.cover(o, t.On)
+		}
+		switch is {
+		case on:
 			own = append(own, text)
-		} else {
+		case off:
 			found = append(found, text)
+		default:
+			unclear = append(unclear, text)
 		}
 	}
 	seen := fmt.Sprintf("%s mounts; the container's own: %s", o.Facts["mounts"], few(own))
@@ -136,6 +143,8 @@ func judgeNoHostPath(in *Input) Result {
 		return a.decide(off, Exercised, seen+"; others: "+strings.Join(found, "; "), "this is mounted and not declared: "+few(found))
 	case o.Facts["truncated"] != "" || len(own) == 0:
 		return a.decide(silent, NoGrade, seen, "the mount table could not be looked at as a whole")
+	case len(unclear) > 0:
+		return a.decide(silent, NoGrade, seen+"; others: "+strings.Join(unclear, "; "), "without the mount table of the engine's host, this may be the host's or a copy of the image's: "+few(unclear))
 	case !ok:
 		return a.decide(silent, NoGrade, seen, "the control failed: the mount that this verification made was not found")
 	}
@@ -181,6 +190,26 @@ func (in *Input) ownMount(o probe.Observation, target string) bool {
 		return true
 	}
 	return in.volume(target)
+}
+
+// covered is where Podman hides what the image has, in a read-only root, behind a
+// tmpfs with a copy of it.
+var covered = []string{"/run", "/tmp", "/var/tmp"}
+
+// cover says whether a mount is such a tmpfs. One of the host's looks the same from
+// inside, where it was mounted read-only. Only the number of its file system tells,
+// which is the kernel's and the same in every mount namespace: that of a container's
+// own is in no table of the host's.
+func (in *Input) cover(o probe.Observation, target string) answer {
+	fact := func(key string) string { return o.Facts[key+":"+target] }
+	whole := fact("fstype") == "tmpfs" && fact("root") == "/" && fact("access") == "ro"
+	if !whole || !slices.Contains(covered, target) || in.Sandboxed() {
+		return off
+	}
+	if fact("device") == "" || len(in.HostDevices) == 0 {
+		return silent
+	}
+	return answerOf(!slices.Contains(in.HostDevices, fact("device")))
 }
 
 // volume says whether an engine's volume is mounted there.

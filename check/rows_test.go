@@ -410,6 +410,16 @@ func TestJudges(t *testing.T) {
 			fact(main, U, "mounts", "fstype:/t", "tmpfs")(in)
 			fact(main, U, "mounts", "entries:/t", "3")(in)
 		}, fail, "/t"},
+		{"mounts.no-host-path", "a copy of what the image has at /run", mounted("/run", copied), pass, ""},
+		{"mounts.no-host-path", "the host's own /run", mounted("/run", copied, func(in *check.Input) { in.HostDevices = []string{"0:1", "0:99"} }), fail, "/run"},
+		{"mounts.no-host-path", "a copy, and no table of the host's", mounted("/run", copied, func(in *check.Input) { in.HostDevices = nil }), open, "/run"},
+		{"mounts.no-host-path", "a copy of unknown number", mounted("/run", copied, fact(main, U, "mounts", "device:/run", "")), open, "/run"},
+		{"mounts.no-host-path", "a copy, and one more", mounted("/run", copied, func(in *check.Input) { in.HostDevices = nil },
+			add(main, U, "mounts", probe.Attempt{Act: "look at a mount", On: "/data", OK: true})), fail, "/data"},
+		{"mounts.no-host-path", "a writable one at /run", mounted("/run", copied, fact(main, U, "mounts", "access:/run", "rw")), fail, "/run"},
+		{"mounts.no-host-path", "a part of one at /run", mounted("/run", copied, fact(main, U, "mounts", "root:/run", "/user/0")), fail, "/run"},
+		{"mounts.no-host-path", "a disk at /run", mounted("/run", copied, fact(main, U, "mounts", "fstype:/run", "ext4")), fail, "/run"},
+		{"mounts.no-host-path", "a copy at /srv", mounted("/srv", copied), fail, "/srv"},
 		{"mounts.no-host-path", "Podman's passwd", func(in *check.Input) {
 			add(main, U, "mounts", probe.Attempt{Act: "look at a mount", On: "/etc/passwd", OK: true})(in)
 			fact(main, U, "mounts", "kind:/etc/passwd", "file")(in)

@@ -75,6 +75,7 @@ type Caps struct {
 type Mount struct {
 	ID           int      `json:"id"`
 	Parent       int      `json:"parent"`
+	Device       string   `json:"device,omitempty"` // major:minor; one number is one file system, in every mount namespace
 	Root         string   `json:"root"`
 	Target       string   `json:"target"`
 	Options      []string `json:"options"` // per mount: ro, nosuid, nodev, noexec…

@@ -58,6 +58,7 @@ func parseMount(line string) (Mount, error) {
 	return Mount{
 		ID:           id,
 		Parent:       parent,
+		Device:       f[2],
 		Root:         unescape(f[3]),
 		Target:       unescape(f[4]),
 		Options:      strings.Split(f[5], ","),

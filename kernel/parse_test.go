@@ -36,7 +36,7 @@ func TestParseMountinfo(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Mount{
-		ID: 702, Parent: 700, Root: "/src/a b", Target: "/work space\tx", Options: []string{"rw", "relatime"},
+		ID: 702, Parent: 700, Device: "8:1", Root: "/src/a b", Target: "/work space\tx", Options: []string{"rw", "relatime"},
 		FSType: "ext4", Source: "/dev/sda1", SuperOptions: []string{"rw"},
 	}
 	if diff := cmp.Diff(want, mounts[2]); diff != "" {

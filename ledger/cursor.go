@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -173,4 +174,26 @@ func (c *Cursor) Close() error {
 	err := c.f.Close()
 	c.f, c.in = nil, nil
 	return err
+}
+
+// Each calls f for the records that there are, from record from on. The error is
+// ErrTampered where one is not in its place.
+func Each(ctx context.Context, dir string, from uint64, f func(Record)) error {
+	c, err := OpenCursor(dir, from)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for {
+		r, err := c.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		}
+		f(r)
+	}
 }

@@ -242,3 +242,16 @@ func TestKeys(t *testing.T) {
 		t.Error("a key in the ledger is taken")
 	}
 }
+
+// There is one way to write a time, and it is the standard library's.
+func TestAppendTime(t *testing.T) {
+	for _, at := range []time.Time{
+		{}, time.Unix(0, 0), time.Unix(0, 1), time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC),
+		time.Date(2026, 10, 9, 8, 7, 6, 50_000_000, time.UTC), time.Date(2028, 2, 29, 0, 0, 0, 123456789, time.UTC),
+	} {
+		at = at.UTC()
+		if got, want := string(appendTime([]byte("x"), at)), "x"+at.Format(timeFormat); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

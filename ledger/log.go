@@ -18,9 +18,9 @@ import (
 // Log is a ledger that is open for writing. Its methods may be called at the same
 // time.
 //
-// Two goroutines belong to it. The committer takes what has gathered while it was
-// busy, writes and syncs it as one, and is the only one to touch the segment that
-// is written. The keeper writes checkpoints, packs segments and drops old ones.
+// Whoever appends while nobody writes, writes and syncs what has gathered as one. Two
+// goroutines belong to the log: the committer does the same for those who came in the
+// meantime, and the keeper writes checkpoints, packs segments and drops old ones.
 type Log struct {
 	dir    string
 	o      Options
@@ -36,14 +36,16 @@ type Log struct {
 	next       uint64              // the next record's number
 	prev       tlog.Hash           // the hash of the one before it
 	pending    *batch              // what the committer takes next
+	spare      batch               // room that the next one can have
 	intents    map[uint64]struct{} // without an outcome yet, of this run
 	durable    state               // what is on the disk
 	checkpoint uint64              // records that the newest durable checkpoint covers
 	segments   []uint64            // numbers of the segments, the one being written last
 
-	// The committer's own.
-	out  file
-	size int64
+	// Of whoever holds it: the segment that is written.
+	committing sync.Mutex
+	out        file
+	size       int64
 
 	wake, kick         chan struct{} // for the committer, for the keeper
 	stopWork, stopKeep chan struct{}
@@ -88,6 +90,9 @@ func (l *Log) Append(ctx context.Context, e Entry) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if e.Kind != Outcome {
+		l.flush()
+	}
 	select {
 	case <-b.done:
 		return seq, b.err
@@ -96,14 +101,45 @@ func (l *Log) Append(ctx context.Context, e Entry) (uint64, error) {
 	}
 }
 
+// Post records an entry for which nobody waits: it will be durable a little later, in
+// its place among those that are appended, or the log breaks, which whoever comes next
+// is told. An error is as Append's.
+func (l *Log) Post(e Entry) error {
+	if err := e.check(); err != nil {
+		return err
+	}
+	if _, _, err := l.enqueue(Record{Entry: e}); err != nil {
+		return err
+	}
+	if e.Kind != Outcome {
+		signal(l.wake)
+	}
+	return nil
+}
+
 // own records an event of the log itself.
 func (l *Log) own(event string, own Own) error {
 	_, b, err := l.enqueue(Record{Entry: Entry{Kind: Event, Event: event}, Own: own})
 	if err != nil {
 		return err
 	}
+	l.flush()
 	<-b.done
 	return b.err
+}
+
+// flush has what is pending written. Whoever finds nobody at it does it, which spares
+// one that comes alone two changes of goroutine.
+func (l *Log) flush() {
+	if !l.committing.TryLock() {
+		signal(l.wake)
+		return
+	}
+	defer l.committing.Unlock()
+	// Those whom the last sync let go are about to come back: a moment for them makes
+	// one large batch of two small ones.
+	runtime.Gosched()
+	_ = l.commit() // which those who wait for the batch are told
 }
 
 // enqueue gives a record its place in the chain.
@@ -135,10 +171,7 @@ func (l *Log) enqueue(r Record) (uint64, *batch, error) {
 	b.hashes = append(b.hashes, hash)
 	l.next++
 	l.prev = hash
-	switch {
-	case r.Kind != Outcome:
-		signal(l.wake)
-	case !b.timed:
+	if r.Kind == Outcome && !b.timed {
 		b.timed = true
 		time.AfterFunc(l.o.lag, func() { signal(l.wake) })
 	}
@@ -173,19 +206,21 @@ func (l *Log) work() {
 		stop := false
 		select {
 		case <-l.wake:
-			// Those whom the last sync let go are about to come back: a moment for
-			// them makes one large batch of two small ones.
-			runtime.Gosched()
+			runtime.Gosched() // as in flush
 		case <-l.stopWork:
 			stop = true
 		}
-		if err := l.commit(); err != nil || stop {
+		l.committing.Lock()
+		err := l.commit()
+		l.committing.Unlock()
+		if err != nil || stop {
 			return
 		}
 	}
 }
 
 // commit writes what is pending, to a new segment where the last one is full.
+// l.committing is held.
 func (l *Log) commit() error {
 	l.mu.Lock()
 	b, broken := l.pending, l.err != nil && !errors.Is(l.err, ErrClosed)
@@ -194,6 +229,8 @@ func (l *Log) commit() error {
 		return nil
 	}
 	l.pending = newBatch()
+	l.pending.buf, l.pending.hashes = l.spare.buf[:0], l.spare.hashes[:0]
+	l.spare = batch{}
 	l.mu.Unlock()
 
 	if l.size >= l.o.SegmentBytes {
@@ -208,6 +245,9 @@ func (l *Log) commit() error {
 	for _, h := range b.hashes {
 		l.durable.push(h, nil)
 		l.durable.prev = h
+	}
+	if cap(b.buf) <= MaxRecord {
+		l.spare = batch{buf: b.buf, hashes: b.hashes}
 	}
 	due := l.durable.n-l.checkpoint >= uint64(l.o.CheckpointRecords)
 	l.mu.Unlock()

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -77,4 +78,46 @@ func TestOutcomeAlone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is posted gets its place at once, and is written without anybody who waits.
+func TestPost(t *testing.T) {
+	d := newDisk()
+	l := open(t, onDisk, quiet(d))
+	denied := Entry{Kind: Denied, Sandbox: "box", Reason: "first"}
+	if err := l.Post(denied); err != nil {
+		t.Fatal(err)
+	}
+	first := l.next - 1
+	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(time.Millisecond) {
+		l.mu.Lock()
+		written := l.durable.n > first
+		l.mu.Unlock()
+		if written {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("it is not written")
+		}
+	}
+	in := add(t, l, intent(1))
+	if in != first+1 {
+		t.Errorf("the intent is record %d, and the one before it %d", in, first)
+	}
+	if err := l.Post(outcome(in)); err != nil {
+		t.Error(err)
+	}
+	if err := l.Post(outcome(in)); !errors.Is(err, ErrEntry) {
+		t.Errorf("a second outcome: %v", err)
+	}
+	if err := l.Post(Entry{Kind: "nothing"}); !errors.Is(err, ErrEntry) {
+		t.Errorf("no kind: %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Post(denied); !errors.Is(err, ErrClosed) {
+		t.Errorf("after the end: %v", err)
+	}
+	intact(t, onDisk, VerifyOptions{Key: l.VerifierKey(), layer: d})
 }

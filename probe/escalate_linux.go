@@ -14,10 +14,19 @@ import (
 // so that whatever f changes about the thread's credentials changes nothing
 // else. f must use raw system calls: the standard library's setuid changes
 // every thread.
+//
+// It is never the process's first thread. Go parks that one where it ends others,
+// and what /proc says of a process is what its first thread is: a guest whose
+// setuid(0) went through there would pass for root's from then on.
 func throwaway(f func() error) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread dies with the goroutine
+		if unix.Gettid() == unix.Getpid() {
+			defer runtime.UnlockOSThread()
+			done <- throwaway(f) // on another one, as this one waits
+			return
+		}
 		done <- f()
 	}()
 	return <-done

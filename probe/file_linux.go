@@ -54,6 +54,7 @@ func token() string {
 // mount is what a probe needs of one line of mountinfo (proc(5)).
 type mount struct {
 	target, fstype string
+	device         string // major:minor of the file system
 	root, source   string // of the file system, where it comes from
 	readOnly       bool
 	shared         bool // in a peer group: what is mounted below shows there
@@ -80,7 +81,7 @@ func parseMounts(from io.Reader) ([]mount, error) {
 		if !ok || len(fields) < 6 || len(rest) < 1 {
 			continue
 		}
-		m := mount{target: unescape(fields[4]), fstype: rest[0], root: unescape(fields[3])}
+		m := mount{target: unescape(fields[4]), fstype: rest[0], device: fields[2], root: unescape(fields[3])}
 		if len(rest) > 2 { // a source may be empty
 			m.source = unescape(rest[1])
 		}

@@ -117,6 +117,7 @@ func look(r *recorder, m mount) {
 	}
 	fact := func(key string, value any) { r.fact(key+":"+clip(m.target), value) }
 	fact("fstype", m.fstype)
+	fact("device", m.device)
 	fact("kind", kind)
 	fact("root", m.root)
 	fact("access", map[bool]string{true: "ro", false: "rw"}[m.readOnly])

@@ -20,9 +20,9 @@ nonsense
 		t.Fatalf("%+v, %v", all, err)
 	}
 	for i, want := range []mount{
-		{target: "/", fstype: "overlay", root: "/", source: "overlay", follows: true},
-		{target: "/x", fstype: "ext4", root: "/a b", source: "/dev/a", shared: true, follows: true},
-		{target: "/y", fstype: "tmpfs", root: "/", readOnly: true},
+		{target: "/", fstype: "overlay", device: "0:1", root: "/", source: "overlay", follows: true},
+		{target: "/x", fstype: "ext4", device: "0:2", root: "/a b", source: "/dev/a", shared: true, follows: true},
+		{target: "/y", fstype: "tmpfs", device: "0:3", root: "/", readOnly: true},
 	} {
 		if all[i] != want {
 			t.Errorf("%+v, want %+v", all[i], want)

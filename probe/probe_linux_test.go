@@ -23,7 +23,42 @@ func TestMain(m *testing.M) {
 	if Helper(os.Args[1:]) {
 		os.Exit(0)
 	}
+	if os.Getenv(throwawayChild) != "" {
+		os.Exit(throwAwayOnFirst())
+	}
 	os.Exit(m.Run())
+}
+
+const throwawayChild = "TIGHTSHIP_TEST_THROWAWAY"
+
+// throwAwayOnFirst is a process's start, where Go's first goroutine runs on the
+// first thread, and what it starts and waits for would too. It changes a thread's
+// name, which /proc/PID/comm says of the first one, as status says its uids.
+func throwAwayOnFirst() (code int) {
+	for range 100 {
+		if err := throwaway(func() error { return os.WriteFile("/proc/thread-self/comm", []byte("thrown"), 0) }); err != nil {
+			return 2
+		}
+	}
+	if comm, err := os.ReadFile("/proc/self/comm"); err != nil || strings.HasPrefix(string(comm), "thrown") {
+		return 1
+	}
+	return 0
+}
+
+// What a throwaway thread changes is never seen of the process, and the error is
+// the act's.
+func TestThrowaway(t *testing.T) {
+	for range 5 { // which thread Go takes is chance
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
+		cmd.Env = append(os.Environ(), throwawayChild+"=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("the process bears what its thread was given: %v %s", err, out)
+		}
+	}
+	if err := throwaway(func() error { return unix.EXDEV }); err != unix.EXDEV {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestUnescape(t *testing.T) {

@@ -49,7 +49,7 @@ func (s *Set) reader(src io.Reader, hit func(string)) *reader {
 	r := &reader{set: s, src: src, hit: hit}
 	r.home, _ = s.buffers.Get().(*[]byte)
 	if r.home == nil {
-		b := make([]byte, 0, s.hold+1+chunk)
+		b := make([]byte, 0, s.Reach()+chunk)
 		r.home = &b
 	}
 	r.buf = *r.home
@@ -83,6 +83,9 @@ func (r *reader) Read(p []byte) (int, error) {
 // buffer can begin there: no match and no escape begins before.
 func (r *reader) fill() {
 	if cap(r.buf)-len(r.buf) < chunk/2 {
+		if size := r.set.Reach() + chunk; cap(r.buf) < size { // there are longer values now
+			r.grow(size)
+		}
 		r.buf = r.buf[:copy(r.buf, r.buf[r.pos-r.base:])]
 		r.base = r.pos
 	}
@@ -101,6 +104,13 @@ func (r *reader) fill() {
 		err = bad
 	}
 	r.err = err
+}
+
+func (r *reader) grow(size int) {
+	b := append(make([]byte, 0, size), r.buf...)
+	clear(r.buf)
+	*r.home = b
+	r.buf = b
 }
 
 // advance looks at what is in the buffer and was not looked at, and says what of it

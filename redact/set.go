@@ -31,35 +31,77 @@ var (
 
 // Set finds a number of values in all forms. It can be used by many at once.
 type Set struct {
-	mu     sync.RWMutex // held for writing by Close alone
+	mu     sync.RWMutex // held for writing by Replace and Close alone
 	closed bool
+	finder
 
+	views   []decoder
+	buffers sync.Pool // of *[]byte, zeroed
+}
+
+// finder is what Replace replaces.
+type finder struct {
 	patterns []pattern
 	index    index
 	longest  int // bytes in the longest pattern
 	hold     int // bytes that a Reader holds back
-	views    []decoder
-	buffers  sync.Pool // of *[]byte, zeroed
 }
 
 // Compile makes a Set of values, which it copies. A Set of none finds nothing. The
 // error wraps ErrUnfit, and says which value it is by its place, never what it is.
 func Compile(values ...[]byte) (*Set, error) {
-	s := &Set{views: []decoder{percent, escaped}}
+	f, err := newFinder(values)
+	if err != nil {
+		return nil, err
+	}
+	return &Set{views: []decoder{percent, escaped}, finder: f}, nil
+}
+
+// Replace puts other values in the place of those that the Set has, which it
+// overwrites. A Reader that is under way looks for them in all that it reads from now
+// on, so a value that is replaced before it is used for the first time is found in
+// every answer. After an error nothing has changed; it wraps ErrUnfit or is ErrClosed.
+func (s *Set) Replace(values ...[]byte) error {
+	f, err := newFinder(values)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		f.wipe()
+		return ErrClosed
+	}
+	s.wipe()
+	s.finder = f
+	return nil
+}
+
+func newFinder(values [][]byte) (finder, error) {
+	f := finder{hold: lookahead - 1} // an escape that has begun, if there are no values
 	for i, v := range values {
 		if err := fit(v); err != nil {
-			s.Close()
-			return nil, fmt.Errorf("%w: value %d of %d %w", ErrUnfit, i+1, len(values), err)
+			f.wipe()
+			return f, fmt.Errorf("%w: value %d of %d %w", ErrUnfit, i+1, len(values), err)
 		}
-		s.add(v)
+		f.add(v)
 	}
-	for i := range s.patterns {
-		s.longest = max(s.longest, len(s.patterns[i].text))
+	for i := range f.patterns {
+		f.longest = max(f.longest, len(f.patterns[i].text))
 	}
 	var key [8]byte
 	rand.Read(key[:]) // never fails
-	s.index = newIndex(s.patterns, binary.LittleEndian.Uint64(key[:]))
-	return s, nil
+	f.index = newIndex(f.patterns, binary.LittleEndian.Uint64(key[:]))
+	return f, nil
+}
+
+// Fit says whether a value can be redacted. The error wraps ErrUnfit, and does not
+// hold the value.
+func Fit(value []byte) error {
+	if err := fit(value); err != nil {
+		return fmt.Errorf("%w: it %w", ErrUnfit, err)
+	}
+	return nil
 }
 
 func fit(v []byte) error {
@@ -74,20 +116,20 @@ func fit(v []byte) error {
 	return nil
 }
 
-func (s *Set) add(value []byte) {
+func (f *finder) add(value []byte) {
 	for _, p := range render(value) {
-		if !s.has(p) {
-			s.patterns = append(s.patterns, p)
+		if !f.has(p) {
+			f.patterns = append(f.patterns, p)
 		}
 	}
-	s.hold = max(s.hold, widest*len(value)+lookahead-1)
+	f.hold = max(f.hold, widest*len(value)+lookahead-1)
 }
 
 // has says whether something is found already: the two alphabets of base64 often
 // agree, and the same value may be given twice.
-func (s *Set) has(p pattern) bool {
-	for i := range s.patterns {
-		q := &s.patterns[i]
+func (f *finder) has(p pattern) bool {
+	for i := range f.patterns {
+		q := &f.patterns[i]
 		if q.left == p.left && q.right == p.right && q.reach == p.reach && bytes.Equal(q.text, p.text) {
 			return true
 		}
@@ -142,7 +184,11 @@ func (s *Set) Text(text string) (string, int) {
 
 // Reach is the most bytes of a stream that decide about one match: whoever cuts a
 // stream into parts and looks at each alone keeps as many of what came before.
-func (s *Set) Reach() int { return s.hold + 1 }
+func (s *Set) Reach() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.hold + 1
+}
 
 // Close overwrites the values. It waits for those who are looking for them at the
 // moment; what is read later through the Set's Readers ends with ErrClosed.
@@ -150,13 +196,17 @@ func (s *Set) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	for i := range s.patterns {
-		clear(s.patterns[i].text)
-		s.patterns[i] = pattern{}
-	}
-	s.patterns = nil
-	s.index.wipe()
+	s.wipe()
 	return nil
+}
+
+func (f *finder) wipe() {
+	for i := range f.patterns {
+		clear(f.patterns[i].text)
+		f.patterns[i] = pattern{}
+	}
+	f.patterns = nil
+	f.index.wipe()
 }
 
 // Format says nothing, whatever the verb: a Set must not end up in a log.

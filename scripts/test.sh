@@ -3,13 +3,14 @@
 # held, what failed and what could not run. A lane that could not run is never
 # silent: it is counted as skipped, and with TIGHTSHIP_STRICT=1 as failed.
 #
-# usage: scripts/test.sh [LANE...]      lanes: build lint cross unit hollow e2e engines
+# usage: scripts/test.sh [LANE...]      lanes: build lint cross unit hollow e2e mutants engines
 #        scripts/test.sh vm             cgroup v2, systemd and AppArmor in an emulated
 #                                       machine; takes about ten minutes, and so does not
 #                                       run by itself
 #
-# Without a lane: all but engines and vm; engines builds and starts other engines, for
-# ten minutes more.
+# Without a lane: all but mutants, engines and vm. Mutants makes a hundred mistakes in the
+# broker, one after the other, for five minutes; engines builds and starts other engines,
+# for ten.
 #
 # exit code: 0 nothing failed, 1 otherwise
 set -uo pipefail
@@ -133,6 +134,8 @@ for name; do
 	# Deletes the body of each judge, each check of receipts and each function of the ledger's
 	# verifier in turn; the tests must notice every one.
 	hollow) lane hollow env TIGHTSHIP_HOLLOW=1 go test -run Hollow -timeout 15m ./check ./receipt ./ledger ;;
+	# Each of these mistakes must be noticed by the test that is named with it.
+	mutants) lane mutants env TIGHTSHIP_HOLLOW=1 go test -run HollowBroker -timeout 30m ./broker ;;
 	e2e) e2e ;;
 	engines) engines ;;
 	vm) vm ;;

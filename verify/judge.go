@@ -89,7 +89,7 @@ func (r *run) input() *check.Input {
 		Policy: r.opts.Policy, Wanted: r.wanted, NCPU: r.info.NCPU,
 		Image:   check.Image{Env: r.image.Env, Labels: r.image.Labels, History: r.image.History, Directory: !strings.HasPrefix(r.image.ID, "sha256:")},
 		Planted: r.planted, Twins: twins, Exits: r.exits, HashKey: r.hashKey,
-		Results: r.results, LeftOut: r.leftOut, Host: r.host,
+		Results: r.results, LeftOut: r.leftOut, Host: r.host, HostDevices: r.hostDevices,
 	}
 	if r.original != nil {
 		in.Original = r.original.account()

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"regexp"
 	"slices"
 	"testing"
 
@@ -28,5 +29,23 @@ func TestOrderIsWhole(t *testing.T) {
 				t.Errorf("%s needs probe %s, which the guest does not have", c.ID, n.Probe)
 			}
 		}
+	}
+}
+
+// The judges are told which file systems this host has mounted, and of another host
+// nothing.
+func TestHostDevices(t *testing.T) {
+	number := regexp.MustCompile(`^\d+:\d+$`)
+	here := prepared(t, true).input().HostDevices
+	if len(here) == 0 {
+		t.Error("this host has nothing mounted")
+	}
+	for _, d := range here {
+		if !number.MatchString(d) {
+			t.Errorf("%q is no number of a file system", d)
+		}
+	}
+	if there := prepared(t, false).input().HostDevices; there != nil {
+		t.Errorf("of another host: %v", there)
 	}
 }

@@ -35,13 +35,15 @@ func (r refusal) Is(target error) bool { return target == ErrRefused }
 
 // run is one verification at work.
 type run struct {
-	eng    engine.Engine
-	opts   Options
-	lock   *runLock
-	info   engine.Info
-	host   map[string]string // the namespaces of the engine's host, where that is this one
-	image  engine.Image
-	wanted spec.Container
+	eng  engine.Engine
+	opts Options
+	lock *runLock
+	info engine.Info
+	host map[string]string // the namespaces of the engine's host, where that is this one
+	// hostDevices is the file systems that are mounted there, likewise.
+	hostDevices []string
+	image       engine.Image
+	wanted      spec.Container
 	// base is what the twins are made from: what is wanted, or the settings of
 	// the original, with stand-ins for what is not to be shared.
 	base     spec.Container
@@ -130,6 +132,9 @@ func prepare(ctx context.Context, eng engine.Engine, container string, o Options
 	var mounts []kernel.Mount
 	if r.info.Local {
 		r.host, mounts = ofHost()
+		for _, m := range mounts {
+			r.hostDevices = append(r.hostDevices, m.Device)
+		}
 	}
 	if container != "" {
 		if err := r.find(ctx, container, mounts); err != nil {

@@ -141,12 +141,20 @@ func (c *conn) refuse(bw *bufio.Writer, r *Refusal) {
 }
 
 // linger lets a caller that is still sending read the answer: to close a socket with
-// something unread in it resets the connection.
+// something unread in it resets the connection, and many a client that cannot write
+// does not read any more.
 func (c *conn) linger() {
-	const most, wait = 256 << 10, 500 * time.Millisecond
-	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok && w.CloseWrite() == nil {
+	const most, wait = 30 * time.Second, 2 * time.Second
+	w, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok || w.CloseWrite() != nil {
+		return
+	}
+	buf := make([]byte, 32<<10)
+	for end := time.Now().Add(most); time.Now().Before(end); {
 		_ = c.SetReadDeadline(time.Now().Add(wait))
-		_, _ = io.CopyN(io.Discard, c.Conn, most)
+		if _, err := c.Read(buf); err != nil {
+			return
+		}
 	}
 }
 

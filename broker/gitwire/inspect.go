@@ -145,6 +145,7 @@ type scanner struct {
 	at       map[int64]object // where commits begin
 	inflater io.ReadCloser
 	inflated int64
+	made     int64 // bytes of commits from deltas, of which a few bytes can ask for a megabyte
 }
 
 // header reads "PACK", the version and the number of objects.
@@ -208,6 +209,7 @@ func (s *scanner) object() (bool, error) {
 	}
 	var body []byte
 	from, known := s.graph.bodies[base]
+	known = known && s.made < s.graph.limits.FromDeltas
 	wanted := size <= maxCommit && (kind == packCommit || isDelta && known)
 	if body, err = s.inflate(size, wanted); err != nil || !wanted {
 		return false, err
@@ -217,6 +219,7 @@ func (s *scanner) object() (bool, error) {
 		if body, ok = applyDelta(from, body); !ok {
 			return false, nil // the server says so
 		}
+		s.made += int64(len(body))
 	}
 	id, ok := s.graph.add(body)
 	if ok && len(s.at) < s.graph.limits.Commits {

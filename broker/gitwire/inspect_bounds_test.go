@@ -32,6 +32,8 @@ func TestInspectorLimits(t *testing.T) {
 		"steps":           {func(l *Limits) { l.Steps = 9 }, u, w.end(), Unknown},
 		"bytes, no delta": {func(l *Limits) { l.CommitBytes = 0 }, u, w.end(), Yes},
 		"bytes":           {func(l *Limits) { l.CommitBytes = 4000 }, v, d.end(), Unknown},
+		"deltas":          {func(l *Limits) { l.FromDeltas = 4000 }, v, d.end(), Unknown},
+		"deltas, fit":     {func(l *Limits) { l.FromDeltas = 30_000 }, v, d.end(), Yes},
 		"bytes, fit":      {func(l *Limits) { l.CommitBytes = 30_000 }, v, d.end(), Yes},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -25,7 +25,7 @@ container gets a directory with a Unix socket. What is sent there and allowed by
 the policy is recorded, gets its credential, and goes to the upstream over TLS.`,
 	}
 	c.AddCommand(a.brokerServeCommand(), a.sandboxCommand(), a.brokerCheckCommand(),
-		a.brokerReloadCommand(), a.brokerRevokeCommand(), a.brokerStatusCommand())
+		a.brokerReloadCommand(), a.brokerRevokeCommand(), a.brokerRestoreCommand(), a.brokerStatusCommand())
 	return c
 }
 

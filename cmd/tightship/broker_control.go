@@ -47,14 +47,31 @@ changes nothing, and where a value cannot be fetched the one before stays.`,
 func (a *app) brokerRevokeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "revoke CREDENTIAL",
-		Short: "Stop the use of a credential at once, until the broker is started again",
-		Args:  exactArgs(1, "credential"),
+		Short: "Stop the use of a credential at once",
+		Long: `Stop the use of a credential at once, and cut off what is under way with it. It
+stays revoked when the policy changes and when the broker is started again, until
+` + "`tightship broker restore`" + `.`,
+		Args: exactArgs(1, "credential"),
 	}
 	return onBroker(c, func(ctx context.Context, b *broker.Client, args []string) error {
 		if err := b.Revoke(ctx, args[0]); err != nil {
 			return err
 		}
-		return say(c, "revoked: %s, until the broker is started again", args[0])
+		return say(c, "revoked: %s, until `tightship broker restore %[1]s`", args[0])
+	})
+}
+
+func (a *app) brokerRestoreCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "restore CREDENTIAL",
+		Short: "Let a credential that was revoked be used again",
+		Args:  exactArgs(1, "credential"),
+	}
+	return onBroker(c, func(ctx context.Context, b *broker.Client, args []string) error {
+		if err := b.Restore(ctx, args[0]); err != nil {
+			return err
+		}
+		return say(c, "restored: %s", args[0])
 	})
 }
 

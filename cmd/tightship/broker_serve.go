@@ -40,13 +40,19 @@ nothing.`,
 	c.Flags().StringVar(&s.policy, "policy", "", "policy `FILE`, in place of "+policyFile)
 	stateFlag(c, &s.state)
 	c.Flags().StringVar(&s.ledger, "ledger", "", "the ledger's `DIRECTORY`, in place of /var/lib/tightship/ledger for root and ~/.local/state/tightship/ledger")
+	c.Flags().StringArrayVar(&s.copies, "checkpoint-copy", nil, "append each checkpoint of the ledger to `FILE` as well, best on another machine's disk (may be repeated)")
+	c.Flags().IntVar(&s.keep, "ledger-keep", 0, "keep the newest `N` segments of the ledger, of 64 MiB each, besides the one being written (default all)")
 	c.Flags().StringVar(&s.log, "log", "text", "`FORMAT` of the log on standard error: text or json")
 	complete(c, "log", "text", "json")
 	return c
 }
 
 // serving is the flags of broker serve.
-type serving struct{ policy, state, ledger, log string }
+type serving struct {
+	policy, state, ledger, log string
+	copies                     []string
+	keep                       int
+}
 
 func (a *app) brokerServe(c *cobra.Command, s serving) (err error) {
 	log, err := logger(c, s.log)
@@ -78,14 +84,20 @@ func (a *app) brokerServe(c *cobra.Command, s serving) (err error) {
 	if err := os.MkdirAll(filepath.Dir(records), 0o700); err != nil {
 		return err
 	}
-	l, err := ledger.Open(records, ledger.Options{})
+	if s.keep < 0 {
+		return withHint(fmt.Errorf("--ledger-keep %d is no number of segments", s.keep), "leave it out to keep all of them")
+	}
+	l, err := ledger.Open(records, ledger.Options{Copies: s.copies, KeepSegments: s.keep})
 	if err != nil {
 		return withHint(fmt.Errorf("the ledger %s cannot be opened: %w", records, err), "name another directory with --ledger")
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	watched := &watchedLedger{Ledger: l, log: log}
 	b, err := broker.New(broker.Options{
-		Dir: dir, Policy: p, Ledger: watched, Load: load, Open: opener(p), Resolve: a.resolver(), Notify: watched.notify,
+		Dir: dir, Policy: p, Ledger: watched, Load: load, Open: opener(p), Resolve: a.resolver(),
+		Revoked: records + ".revoked",
+		Past:    func(from uint64, f func(ledger.Record)) error { return ledger.Each(c.Context(), records, from, f) },
+		Notify:  watched.notify,
 	})
 	if err != nil {
 		return err
@@ -109,10 +121,20 @@ type watchedLedger struct {
 
 func (w *watchedLedger) Append(ctx context.Context, e ledger.Entry) (uint64, error) {
 	seq, err := w.Ledger.Append(ctx, e)
+	w.look(err)
+	return seq, err
+}
+
+func (w *watchedLedger) Post(e ledger.Entry) error {
+	err := w.Ledger.Post(e)
+	w.look(err)
+	return err
+}
+
+func (w *watchedLedger) look(err error) {
 	if errors.Is(err, ledger.ErrBroken) && !w.broke.Swap(true) {
 		w.log.Error("ledger.broken", "error", err, "text", "every use of a credential is refused: free the disk or mend it, then start the broker again")
 	}
-	return seq, err
 }
 
 // notify logs what the broker says.

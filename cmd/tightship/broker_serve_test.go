@@ -15,6 +15,7 @@ import (
 type unwell struct{ err error }
 
 func (f unwell) Append(context.Context, ledger.Entry) (uint64, error) { return 0, f.err }
+func (f unwell) Post(ledger.Entry) error                              { return f.err }
 
 // A ledger that breaks is said once, as an error and with what to do, however many
 // records are lost then. A record that is at fault is an error of its own.
@@ -34,6 +35,9 @@ func TestBrokenLedgerIsSaidOnce(t *testing.T) {
 			for range 3 {
 				if _, err := w.Append(t.Context(), ledger.Entry{}); err != row.err {
 					t.Errorf("got %v, want %v", err, row.err)
+				}
+				if err := w.Post(ledger.Entry{}); err != row.err {
+					t.Errorf("posted: got %v, want %v", err, row.err)
 				}
 				if row.err != nil { // as the broker does
 					w.notify(broker.Notice{What: "ledger.failed", Text: row.err.Error()})

@@ -1,7 +1,7 @@
-// Package hollow makes Go build overlays in which one function does nothing: it
-// returns zero values before its first statement. Tests use it to show that
-// deleting the body of any probe or judge is noticed, by building and running
-// the real thing without it.
+// Package hollow makes Go build overlays in which one function does nothing, as it
+// returns zero values before its first statement, or in which a piece of the source
+// is another one. Tests use it to show that such a change of any probe or judge is
+// noticed, by building and running the real thing with it.
 package hollow
 
 import (
@@ -92,7 +92,34 @@ func Overlay(dir string, f Func, zero string) (string, error) {
 	if err := printer.Fprint(out, fset, tree); err != nil {
 		return "", err
 	}
-	data, err := json.Marshal(map[string]any{"Replace": map[string]string{f.File: hollowed}})
+	return write(dir, f.File, hollowed)
+}
+
+// Swap writes an overlay file for go build and go test -overlay into dir, in which a
+// file has the text into in place of from. It is an error when from is not there
+// exactly once: the list that it comes from is older than the file.
+func Swap(dir, file, from, into string) (string, error) {
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return "", err
+	}
+	source, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	if n := strings.Count(string(source), from); n != 1 {
+		return "", fmt.Errorf("%s has %d times, and not once, the text %q", file, n, from)
+	}
+	swapped := filepath.Join(dir, filepath.Base(file))
+	if err := os.WriteFile(swapped, []byte(strings.Replace(string(source), from, into, 1)), 0o600); err != nil {
+		return "", err
+	}
+	return write(dir, file, swapped)
+}
+
+// write makes the overlay file in dir that puts one file in another one's place.
+func write(dir, file, by string) (string, error) {
+	data, err := json.Marshal(map[string]any{"Replace": map[string]string{file: by}})
 	if err != nil {
 		return "", err
 	}
