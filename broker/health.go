@@ -29,18 +29,10 @@ func (r *reloads) last() (time.Time, error) {
 	return r.at, r.failed
 }
 
-// broken is why the ledger records nothing any more, as far as it can say so.
-func (b *Broker) broken() error {
-	if l, ok := b.o.Ledger.(interface{ Broken() error }); ok {
-		return l.Broken()
-	}
-	return nil
-}
-
 // serveHealth answers whether the broker can serve anybody.
 func (b *Broker) serveHealth(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if err := b.broken(); err != nil {
+	if err := b.o.Ledger.Broken(); err != nil {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		fmt.Fprintf(w, "%v: every use of a credential is refused until the broker is started again\n", err)
 		return
@@ -58,7 +50,7 @@ func (b *Broker) writeMetrics(w io.Writer) error {
 		name, help string
 		yes        bool
 	}{
-		{"tightship_broker_ledger_broken", "1 when nothing can be recorded any more, so that nothing is served.", b.broken() != nil},
+		{"tightship_broker_ledger_broken", "1 when nothing can be recorded any more, so that nothing is served.", b.o.Ledger.Broken() != nil},
 		{"tightship_broker_policy_last_reload_successful", "0 when the policy that was read last has an error, and the one before is at work.", stale == nil},
 	} {
 		n := 0

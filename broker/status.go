@@ -68,7 +68,7 @@ func (b *Broker) Status(ctx context.Context) Status {
 		}
 		st.Credentials = append(st.Credentials, cs)
 	}
-	if err := b.broken(); err != nil {
+	if err := b.o.Ledger.Broken(); err != nil {
 		st.Ledger = err.Error()
 	}
 	if at, err := b.metrics.reloads.last(); err != nil {

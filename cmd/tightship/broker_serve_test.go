@@ -16,6 +16,7 @@ type unwell struct{ err error }
 
 func (f unwell) Append(context.Context, ledger.Entry) (uint64, error) { return 0, f.err }
 func (f unwell) Post(ledger.Entry) error                              { return f.err }
+func (f unwell) Broken() error                                        { return f.err }
 
 // A ledger that breaks is said once, as an error and with what to do, however many
 // records are lost then. A record that is at fault is an error of its own.
@@ -42,6 +43,9 @@ func TestBrokenLedgerIsSaidOnce(t *testing.T) {
 				if row.err != nil { // as the broker does
 					w.notify(broker.Notice{What: "ledger.failed", Text: row.err.Error()})
 				}
+			}
+			if err := broker.Ledger(w).Broken(); err != row.err { // which healthz asks
+				t.Errorf("broken: %v, want %v", err, row.err)
 			}
 			lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 			if out.Len() == 0 {
