@@ -51,9 +51,16 @@ func (c *Client) Add(ctx context.Context, name string, uid int) (dir string, err
 	return out[0].Mount, nil
 }
 
-// Bind says who a sandbox is.
-func (c *Client) Bind(ctx context.Context, name string, who Who) error {
-	return c.do(ctx, http.MethodPost, "/v1/sandboxes/bind", command{Name: name, Who: who}, nil)
+// Bind says who a sandbox is, and returns what the broker made of that.
+func (c *Client) Bind(ctx context.Context, name string, who Who) (SandboxStatus, error) {
+	var out []SandboxStatus
+	if err := c.do(ctx, http.MethodPost, "/v1/sandboxes/bind", command{Name: name, Who: who}, &out); err != nil {
+		return SandboxStatus{}, err
+	}
+	if len(out) != 1 {
+		return SandboxStatus{}, fmt.Errorf("%w: it does not say what was bound", ErrAnswer)
+	}
+	return out[0], nil
 }
 
 // Remove ends a sandbox.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"net/http"
@@ -17,7 +16,7 @@ import (
 // is in the request's body, and the answer is a list of results or an error.
 //
 //	POST /v1/sandboxes/add      {"name", "uid"}            → [{"mount"}]
-//	POST /v1/sandboxes/bind     {"name", "container" | "cgroup" | "pid"}
+//	POST /v1/sandboxes/bind     {"name", "container" | "cgroup" | "pid"} → [SandboxStatus]
 //	POST /v1/sandboxes/remove   {"name"}
 //	GET  /v1/sandboxes                                     → [SandboxStatus]
 //	POST /v1/reload
@@ -25,7 +24,7 @@ import (
 //	POST /v1/restore            {"name"}
 //	GET  /v1/status                                        → [Status]
 //	GET  /metrics               Prometheus' text format
-//	GET  /healthz
+//	GET  /healthz               200, or 503 when nothing can be recorded
 
 // command is the body of a request to the control socket.
 type command struct {
@@ -55,9 +54,14 @@ type UseStatus struct {
 
 // Status is what the broker says of itself.
 type Status struct {
-	PID         int                `json:"pid"`
-	Uptime      float64            `json:"uptime_seconds"`
-	Policy      string             `json:"policy"`
+	PID    int     `json:"pid"`
+	Uptime float64 `json:"uptime_seconds"`
+	Policy string  `json:"policy"`
+	// Reload says why the policy that was read last is not at work, and the one before
+	// still is; nil where that is not so.
+	Reload *Problem `json:"reload_failed,omitempty"`
+	// Ledger says why nothing can be recorded any more, so that nothing is served.
+	Ledger      string             `json:"ledger_broken,omitempty"`
 	Sandboxes   int                `json:"sandboxes"`
 	Connections int64              `json:"connections"`
 	Credentials []CredentialStatus `json:"credentials"`
@@ -70,6 +74,22 @@ type CredentialStatus struct {
 	Upstream string `json:"upstream"`
 	Attach   string `json:"attach"`
 	Revoked  bool   `json:"revoked"`
+	State    string `json:"state"`             // one of the States
+	Problem  string `json:"problem,omitempty"` // what is wrong with its source, without any value
+}
+
+// The States of a credential.
+const (
+	StateInUse   = "in use"       // there is a value
+	StateUnused  = "not used yet" // nothing was fetched so far
+	StateNoValue = "no value"     // its source gives none
+	StateRevoked = "revoked"
+)
+
+// Problem is what went wrong, and when.
+type Problem struct {
+	Time time.Time `json:"time"`
+	Text string    `json:"text"`
 }
 
 // serveControl answers on the control socket until ctx ends.
@@ -125,19 +145,26 @@ func (b *Broker) controlHandler() http.Handler {
 		return []map[string]string{{"mount": dir}}, err
 	})
 	handle("POST /v1/sandboxes/bind", func(ctx context.Context, c command) (any, error) {
-		return nil, b.Bind(ctx, c.Name, c.Who)
+		if err := b.Bind(ctx, c.Name, c.Who); err != nil {
+			return nil, err
+		}
+		s, err := b.sandbox(c.Name)
+		if err != nil {
+			return nil, err // removed in the meantime
+		}
+		return []SandboxStatus{s.status(b.paths.mount(c.Name))}, nil
 	})
 	handle("POST /v1/sandboxes/remove", func(_ context.Context, c command) (any, error) { return nil, b.Remove(c.Name) })
 	handle("GET /v1/sandboxes", func(context.Context, command) (any, error) { return b.List(), nil })
 	handle("POST /v1/reload", func(ctx context.Context, _ command) (any, error) { return nil, b.ReloadFile(ctx) })
 	handle("POST /v1/revoke", func(_ context.Context, c command) (any, error) { return nil, b.Revoke(c.Name) })
 	handle("POST /v1/restore", func(_ context.Context, c command) (any, error) { return nil, b.Restore(c.Name) })
-	handle("GET /v1/status", func(context.Context, command) (any, error) { return []Status{b.Status()}, nil })
+	handle("GET /v1/status", func(ctx context.Context, _ command) (any, error) { return []Status{b.Status(ctx)}, nil })
 	m.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		_ = b.metrics.write(w, len(b.names()), b.conns.Load())
+		_ = b.writeMetrics(w)
 	})
-	m.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	m.HandleFunc("GET /healthz", b.serveHealth)
 	return m
 }
 

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -22,8 +23,12 @@ type Decision struct {
 	Rule   string `json:"rule"`
 	Reason string `json:"reason"`
 	// AllowLine is the line of the policy that would allow the request, "" where no
-	// line would.
+	// line would. Of git's settings it can be several.
 	AllowLine string `json:"allow_line,omitempty"`
+	// Where is the part of the policy that AllowLine belongs to.
+	Where string `json:"where,omitempty"`
+	// Note is what else an allowed push depends on.
+	Note string `json:"note,omitempty"`
 }
 
 // The rules that deny by policy.
@@ -35,10 +40,15 @@ const (
 	RuleGit          = "git"
 )
 
+// ErrRef says that Check was asked about a ref, and the request is no push.
+var ErrRef = errors.New("it is no push, so no ref is decided on")
+
 // Check says what the broker would do with a request, and sends nothing. The target
-// is a URL of an upstream, or a path at the broker. The error says that the target
-// is neither, or that it is refused whatever the policy says (*front.Refusal).
-func Check(p *policy.Policy, method, target string) (Decision, error) {
+// is a URL of an upstream, or a path at the broker. Of a push it decides on ref, a full
+// name as refs/heads/x; where that is "", the Note says which are allowed. The error
+// says that the target is neither, or that it is refused whatever the policy says
+// (*front.Refusal), or is ErrRef.
+func Check(p *policy.Policy, method, target, ref string) (Decision, error) {
 	path := target
 	if !strings.HasPrefix(target, "/") {
 		u, err := url.Parse(target)
@@ -59,7 +69,14 @@ func Check(p *policy.Policy, method, target string) (Decision, error) {
 	}
 	t := newTable(p)
 	r, rest := t.find(head.Path)
-	return decide(t, r, head, rest), nil
+	d := decide(t, r, head, rest)
+	if d.Allowed && r.Git != nil {
+		return checkGit(d, r.Credential, head, ref)
+	}
+	if ref != "" {
+		err = ErrRef
+	}
+	return d, err
 }
 
 // pathAt is where the broker serves what has a URL.
@@ -116,7 +133,7 @@ func decide(t *table, r *rule, h *front.Head, rest string) Decision {
 	d.Credential, d.Route = r.Name, r.Route.Listen
 	if h.Upgrade != "" && !r.Route.WebSocket {
 		d.Rule, d.Reason = RuleUpgrade, fmt.Sprintf("the route %s allows no WebSocket", r.Route.Listen)
-		d.AllowLine = "route: {websocket: true}"
+		d.AllowLine, d.Where = "route: {websocket: true}", "credentials["+r.Name+"]"
 		return d
 	}
 	if r.Git != nil {
@@ -132,7 +149,7 @@ func decide(t *table, r *rule, h *front.Head, rest string) Decision {
 	if h.EncodedSlash {
 		d.Rule, d.Reason = RuleEncodedSlash, fmt.Sprintf("the path has an encoded slash, which must be spelled out as %%2f in an allow line of %s", r.Name)
 	}
-	d.AllowLine = allowLine(h.Method, rest)
+	d.AllowLine, d.Where = allowLine(h.Method, rest), "credentials["+r.Name+"].allow"
 	return d
 }
 

@@ -16,6 +16,8 @@ type Ledger interface {
 	Append(ctx context.Context, e ledger.Entry) (seq uint64, err error)
 	// Post records what nobody waits for. After an error it is not there.
 	Post(e ledger.Entry) error
+	// Broken is why nothing is recorded any more; nil while all is well.
+	Broken() error
 }
 
 // denials bounds how many refusals of one sandbox are recorded, as an agent in a

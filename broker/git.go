@@ -1,12 +1,15 @@
 package broker
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 
+	"github.com/tightship-dev/tightship/broker/front"
 	"github.com/tightship-dev/tightship/broker/gitwire"
 	"github.com/tightship-dev/tightship/ledger"
+	"github.com/tightship-dev/tightship/policy"
 )
 
 // gitCall is a request of git's that is let through.
@@ -23,23 +26,14 @@ func (c *call) gitGate() (d *denial, answered bool) {
 	no := func(format string, args ...any) (*denial, bool) {
 		return deny(RuleGit, http.StatusForbidden, format, args...), false
 	}
-	if head.Upgrade != "" || head.EncodedSlash {
-		return no("it is no request of git's smart HTTP")
-	}
-	call, err := gitwire.Classify(head.Method, c.rest, head.Query, head.Header.Get("Content-Type"))
+	call, v, err := classified(c.live.Credential, head, c.rest, head.Header.Get("Content-Type"))
 	if err != nil {
-		return no("%v: the route %s is for git alone", err, c.live.Route.Listen)
+		return no("%v", err)
 	}
 	protocol, err := gitwire.Protocol(head.Header["Git-Protocol"])
 	if err != nil {
 		return no("%v", err)
 	}
-	g := c.live.Git
-	access := gitwire.Access{
-		Name: c.live.Name, Repositories: g.Repositories, Fetch: g.Fetch,
-		Push: g.Push, Force: g.Force, Tags: g.Tags, Delete: g.Delete,
-	}
-	v := access.Call(call)
 	c.entry.Rule = "credentials[" + c.live.Name + "].git." + v.Rule
 	if !v.Allowed {
 		if call.Service == gitwire.ReceivePack && !call.Advertise {
@@ -50,9 +44,30 @@ func (c *call) gitGate() (d *denial, answered bool) {
 	}
 	c.git = &gitCall{call: call}
 	if call.Service == gitwire.ReceivePack && !call.Advertise {
-		return c.gitPush(access)
+		return c.gitPush(accessOf(c.live.Credential))
 	}
 	return nil, false
+}
+
+// classified reads a request of git's, and holds it against the repositories of its
+// credential. The error says that it is none.
+func classified(c *policy.Credential, head *front.Head, rest, contentType string) (call gitwire.Call, v gitwire.Verdict, err error) {
+	if head.Upgrade != "" || head.EncodedSlash {
+		return call, v, gitwire.ErrCall
+	}
+	if call, err = gitwire.Classify(head.Method, rest, head.Query, contentType); err != nil {
+		return call, v, fmt.Errorf("%w: the route %s is for git alone", err, c.Route.Listen)
+	}
+	return call, accessOf(c).Call(call), nil
+}
+
+// accessOf is the git block of a credential as gitwire decides by it.
+func accessOf(c *policy.Credential) gitwire.Access {
+	g := c.Git
+	return gitwire.Access{
+		Name: c.Name, Repositories: g.Repositories, Fetch: g.Fetch,
+		Push: g.Push, Force: g.Force, Tags: g.Tags, Delete: g.Delete,
+	}
 }
 
 // gitAnswer refuses with an answer that git shows, and records it. Git reads none

@@ -31,6 +31,8 @@ func (b *bucket) take(now time.Time, rate, most float64) bool {
 // usage is what one sandbox has used of one credential. It outlives a change of the
 // policy; the requests are counted again when the broker starts, see recount.
 type usage struct {
+	credential string // its name
+
 	mu       sync.Mutex
 	rate     bucket
 	underWay map[use]struct{}
@@ -50,17 +52,17 @@ func (u *usage) begin(now time.Time, l policy.Bounds, x use) *denial {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if most := int64(l.Budget.Requests); most > 0 && u.requests >= most {
-		return deny(RuleBudget, http.StatusForbidden, "the budget of %d requests is used up", most)
+		return deny(RuleBudget, http.StatusForbidden, "the budget of %s is used up (limits.budget of the credential %s)", some(most), u.credential)
 	}
 	if most := int64(l.Concurrency); most > 0 && int64(len(u.underWay)) >= most {
-		return deny(RuleConcurrency, http.StatusTooManyRequests, "%d requests are under way, and no more are allowed at once", most).after(1)
+		return deny(RuleConcurrency, http.StatusTooManyRequests, "no more than %s may be under way at once (limits.concurrency of the credential %s)", some(most), u.credential).after(1)
 	}
 	if l.Rate.Requests > 0 {
 		most := float64(l.Rate.Requests)
 		perSecond := most / l.Rate.Per.Seconds()
 		if !u.rate.take(now, perSecond, most) {
 			wait := int(1/perSecond) + 1
-			return deny(RuleRate, http.StatusTooManyRequests, "more than %d requests in %v", l.Rate.Requests, l.Rate.Per).after(wait)
+			return deny(RuleRate, http.StatusTooManyRequests, "more than %s in %v (limits.rate of the credential %s)", some(l.Rate.Requests), l.Rate.Per, u.credential).after(wait)
 		}
 	}
 	if u.underWay == nil {
@@ -69,6 +71,14 @@ func (u *usage) begin(now time.Time, l policy.Bounds, x use) *denial {
 	u.underWay[x] = struct{}{}
 	u.requests++
 	return nil
+}
+
+// some is a number of requests in words.
+func some(requests int64) string {
+	if requests == 1 {
+		return "1 request"
+	}
+	return fmt.Sprintf("%d requests", requests)
 }
 
 func (u *usage) end(x use) {

@@ -46,7 +46,7 @@ func TestReloadFetches(t *testing.T) {
 				t.Errorf("the upstream saw %q, want %q", got, want)
 			}
 			tb.secret.fail(errors.New("locked"))
-			if err := tb.ReloadFile(t.Context()); (err != nil) != fetched || fetched && !strings.Contains(err.Error(), "keeps its value") {
+			if err := tb.ReloadFile(t.Context()); (err != nil) != fetched || fetched && !strings.Contains(err.Error(), "keeps the value") {
 				t.Errorf("with a source that fails: %v", err)
 			}
 		})
@@ -275,10 +275,13 @@ func TestReloadsTakeTurns(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	now := time.Unix(1000, 0)
-	var u usage
+	u := usage{credential: "x"}
 	type use struct{ *front.Exchange }
 	begin := func(l policy.Bounds) string {
 		if d := u.begin(now, l, &use{}); d != nil {
+			if key := "limits." + d.rule + " of the credential x"; !strings.Contains(d.reason, key) {
+				t.Errorf("%q does not name %s", d.reason, key)
+			}
 			return d.rule
 		}
 		return ""
@@ -298,6 +301,19 @@ func TestLimits(t *testing.T) {
 		if got := begin(step.l); got != step.want {
 			t.Errorf("step %d: %q, want %q", i, got, step.want)
 		}
+	}
+}
+
+// TestLimitsNameWhatToRaise asks once more than is allowed.
+func TestLimitsNameWhatToRaise(t *testing.T) {
+	up := newUpstream(t, nil)
+	c := up.credential("x", apiKey, allow("GET", "/**"))
+	c.Limits.Rate = policy.Rate{Requests: 1, Per: time.Hour}
+	tb := startBroker(t, policyOf(c), nil)
+	fetch(t, tb.client(t), "GET", "/x/a", nil)
+	want := "tightship: more than 1 request in 1h0m0s (limits.rate of the credential x)"
+	if resp, body := fetch(t, tb.client(t), "GET", "/x/a", nil); resp.StatusCode != 429 || !strings.Contains(body, want) {
+		t.Errorf("%d %s, want %q", resp.StatusCode, body, want)
 	}
 }
 
@@ -363,7 +379,7 @@ func TestDenialsDoNotFillTheDisk(t *testing.T) {
 	if err := tb.metrics.write(&text, 1, 0); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(text.String(), `tightship_broker_requests_total{credential="x",decision="denied",rule="not-allowed"} 400`) {
+	if !strings.Contains(text.String(), `tightship_broker_requests_total{credential="x",decision="denied",rule="not-allowed",result="denied",code="403"} 400`) {
 		t.Errorf("the metrics: %s", text.String())
 	}
 	if n := len(tb.ledger.of(ledger.Denied)); n < denialBurst || n > 399 {

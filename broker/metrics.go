@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,9 +27,39 @@ type metrics struct {
 	redactions map[string]int64      // by credential
 	appends    histogram
 	failures   int64
+
+	reloads reloads
 }
 
-type requestKey struct{ credential, decision, rule string }
+// requestKey is a request's labels. Rule and code are few: the first is of the policy
+// or of ours, the second is a status.
+type requestKey struct{ credential, decision, rule, result, code string }
+
+// The values of the label result.
+const (
+	resultDenied   = "denied"   // nothing was sent
+	resultAnswered = "answered" // with what the upstream said, whatever that was
+	resultFailed   = "failed"   // sent, and ended by the rule
+	resultGone     = "gone"     // sent, and the caller did not wait
+)
+
+// keyOf is the labels of a request, by its last record. A rule that allows is a line
+// of the policy; any other one ended what it had allowed.
+func keyOf(e ledger.Entry) requestKey {
+	k := requestKey{e.Credential, e.Decision, e.Rule, resultAnswered, ""}
+	if e.Status != 0 {
+		k.code = strconv.Itoa(e.Status)
+	}
+	switch {
+	case e.Kind != ledger.Outcome:
+		k.result = resultDenied
+	case !strings.HasPrefix(e.Rule, "credentials["):
+		k.result = resultFailed
+	case e.Status == 0:
+		k.result = resultGone
+	}
+	return k
+}
 
 type histogram struct {
 	counts []int64
@@ -55,7 +86,7 @@ func (m *metrics) observe(e ledger.Entry) {
 	if m.requests == nil {
 		m.requests, m.latency, m.redactions = map[requestKey]int64{}, map[string]*histogram{}, map[string]int64{}
 	}
-	m.requests[requestKey{e.Credential, e.Decision, e.Rule}]++
+	m.requests[keyOf(e)]++
 	if e.Kind != ledger.Outcome {
 		return
 	}
@@ -87,9 +118,10 @@ func (m *metrics) write(w io.Writer, sandboxes int, conns int64) error {
 	defer m.mu.Unlock()
 	var b bytes.Buffer
 	head := func(name, kind, help string) { fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind) }
-	head("tightship_broker_requests_total", "counter", "Requests by credential, decision and the rule that decided.")
+	head("tightship_broker_requests_total", "counter", "Requests by credential, decision, the rule that decided or ended them, what came of them, and the status of the answer.")
 	for _, k := range slices.SortedFunc(maps.Keys(m.requests), requestKey.compare) {
-		fmt.Fprintf(&b, "tightship_broker_requests_total{credential=%q,decision=%q,rule=%q} %d\n", k.credential, k.decision, k.rule, m.requests[k])
+		fmt.Fprintf(&b, "tightship_broker_requests_total{credential=%q,decision=%q,rule=%q,result=%q,code=%q} %d\n",
+			k.credential, k.decision, k.rule, k.result, k.code, m.requests[k])
 	}
 	head("tightship_broker_request_seconds", "histogram", "Time from a request's first byte to its answer's last, by credential.")
 	for _, name := range slices.Sorted(maps.Keys(m.latency)) {
@@ -112,7 +144,7 @@ func (m *metrics) write(w io.Writer, sandboxes int, conns int64) error {
 }
 
 func (k requestKey) compare(o requestKey) int {
-	return slices.Compare([]string{k.credential, k.decision, k.rule}, []string{o.credential, o.decision, o.rule})
+	return slices.Compare([]string{k.credential, k.decision, k.rule, k.result, k.code}, []string{o.credential, o.decision, o.rule, o.result, o.code})
 }
 
 func (h *histogram) write(b *bytes.Buffer, name, labels string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func TestHollowBroker(t *testing.T) {
 	}
 	turns := make(chan struct{}, 2) // as each one compiles
 	seen := map[string]bool{}
-	for _, m := range mutants {
+	for _, m := range slices.Concat(mutants, operatorMutants) {
 		if seen[m.name] {
 			t.Errorf("two rows are named %q", m.name)
 		}

@@ -67,7 +67,7 @@ func (s *sandbox) usage(credential string) *usage {
 	defer s.mu.Unlock()
 	u := s.uses[credential]
 	if u == nil {
-		u = &usage{}
+		u = &usage{credential: credential}
 		s.uses[credential] = u
 	}
 	return u

@@ -281,8 +281,8 @@ func TestControl(t *testing.T) {
 	if _, err := c.Add(ctx, "two", -1); err == nil || !strings.Contains(err.Error(), ErrExists.Error()) {
 		t.Errorf("twice: %v", err)
 	}
-	if err := c.Bind(ctx, "two", Who{Cgroup: "/docker/two"}); err != nil {
-		t.Error(err)
+	if s, err := c.Bind(ctx, "two", Who{Cgroup: "/docker/two"}); err != nil || s.Cgroup != "/docker/two" || s.State != "bound" {
+		t.Errorf("%+v %v", s, err)
 	}
 	list, err := c.List(ctx)
 	if err != nil || len(list) != 2 || list[1].Cgroup != "/docker/two" {
@@ -301,7 +301,7 @@ func TestControl(t *testing.T) {
 		t.Error(err)
 	}
 	st, err := c.Status(ctx)
-	want := []CredentialStatus{{"x", "/x", up.URL, "header: x-api-key", true}}
+	want := []CredentialStatus{{Name: "x", Listen: "/x", Upstream: up.URL, Attach: "header: x-api-key", Revoked: true, State: StateRevoked}}
 	if diff := cmp.Diff(want, st.Credentials); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tightship-dev/tightship/policy"
+	"github.com/tightship-dev/tightship/secret"
 )
 
 // List is the sandboxes, by name.
@@ -47,8 +48,10 @@ func (s *sandbox) status(mount string) SandboxStatus {
 	return out
 }
 
-// Status is what the broker says of itself.
-func (b *Broker) Status() Status {
+// Status is what the broker says of itself. It reads the values again that lie in a
+// file or the environment, and were not to be had; it runs no command, opens no keyring
+// and spends no login.
+func (b *Broker) Status(ctx context.Context) Status {
 	w := b.world.Load()
 	st := Status{
 		PID: os.Getpid(), Uptime: time.Since(b.began).Seconds(), Policy: w.policy.Source,
@@ -59,9 +62,51 @@ func (b *Broker) Status() Status {
 		if c.Attach.Name != "" {
 			attach += ": " + c.Attach.Name
 		}
-		st.Credentials = append(st.Credentials, CredentialStatus{c.Name, c.Route.Listen, c.Route.Upstream, attach, w.revoked(c.Name)})
+		cs := CredentialStatus{Name: c.Name, Listen: c.Route.Listen, Upstream: c.Route.Upstream, Attach: attach, Revoked: w.revoked(c.Name)}
+		if cs.State = StateRevoked; !cs.Revoked {
+			cs.State, cs.Problem = w.live[c.Name].state(ctx)
+		}
+		st.Credentials = append(st.Credentials, cs)
+	}
+	if err := b.o.Ledger.Broken(); err != nil {
+		st.Ledger = err.Error()
+	}
+	if at, err := b.metrics.reloads.last(); err != nil {
+		st.Reload = &Problem{at, err.Error()}
 	}
 	return st
+}
+
+// state is whether a credential has a value, and what is wrong with its source.
+func (l *live) state(ctx context.Context) (state, problem string) {
+	l.vault.mu.Lock()
+	unfit := l.vault.err
+	l.vault.mu.Unlock()
+	looked := false
+	switch kind, _, _ := strings.Cut(l.From, ":"); kind {
+	case "env", "file", "age":
+		const most = 2 * time.Second // a file can lie on a server that is gone
+		ctx, cancel := context.WithTimeout(ctx, most)
+		defer cancel()
+		looked, unfit = true, l.vault.check(ctx)
+	}
+	var last secret.Status
+	if k, ok := l.vault.secret.(interface{ Status() secret.Status }); ok {
+		last = k.Status()
+	}
+	has := looked || !last.Fetched.IsZero()
+	over := !last.Expires.IsZero() && time.Now().After(last.Expires)
+	switch {
+	case unfit != nil:
+		return StateNoValue, unfit.Error()
+	case last.Err != nil && (!has || over):
+		return StateNoValue, last.Err.Error()
+	case last.Err != nil:
+		return StateInUse, last.Err.Error()
+	case !has:
+		return StateUnused, ""
+	}
+	return StateInUse, ""
 }
 
 // ReloadFile reads the policy again and puts it to work, and fetches the values again
@@ -86,7 +131,7 @@ func (b *Broker) ReloadFile(ctx context.Context) error {
 			continue // reloaded once more in the meantime
 		}
 		if err := l.vault.secret.Rotate(ctx); err != nil {
-			errs = errors.Join(errs, fmt.Errorf("the policy is at work, and the credential %s keeps its value, as it cannot be fetched again: %w", c.Name, err))
+			errs = errors.Join(errs, fmt.Errorf("the policy is at work, and the credential %s keeps the value that it had, if any, as none can be fetched: %w", c.Name, err))
 		}
 	}
 	return errs
@@ -98,8 +143,9 @@ func (b *Broker) reload() (*policy.Policy, error) {
 	b.loading.Lock()
 	defer b.loading.Unlock()
 	p, err := b.o.Load()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = b.Reload(p)
 	}
-	return p, b.Reload(p)
+	b.metrics.reloads.note(err)
+	return p, err
 }

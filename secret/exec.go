@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"time"
 
@@ -23,6 +22,10 @@ const (
 // execSource is what a command prints. It has the broker's own environment (less
 // the variables that env: took), no standard input and no terminal: a command
 // that asks a question on one is stopped by the kernel, and then by the limit.
+//
+// What it says on standard error goes to nobody. Errors end up in the ledger, and a
+// command that fails may repeat what it was about to print: nobody knows the value
+// then, so that nothing could take it out.
 type execSource struct {
 	argv  []string
 	dir   string
@@ -54,13 +57,11 @@ func (s *execSource) run(parent context.Context) (*Value, error) {
 		return nil, err
 	}
 	defer r.Close()
-	stderr := &text.Tail{Most: 2 << 10}
 	cmd := exec.CommandContext(ctx, s.argv[0], s.argv[1:]...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, w, stderr
+	cmd.Dir, cmd.Stdout = s.dir, w
 	// A group of its own, so that what it started ends with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = commandTail
 	err = cmd.Start()
 	w.Close()
 	if err != nil {
@@ -86,13 +87,12 @@ func (s *execSource) run(parent context.Context) (*Value, error) {
 		err = fmt.Errorf("%w: it took longer than %s and was killed", ErrCommand, s.limit)
 	case errors.Is(readErr, ErrTooLong):
 		err = readErr
-	// Of what it left running, its standard error alone is nobody's business.
-	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
-		err = fmt.Errorf("%w: %w%s", ErrCommand, err, said(stderr, v))
+	case err != nil:
+		err = fmt.Errorf("%w: %w: %s", ErrCommand, err, byHand)
 	case errors.Is(readErr, os.ErrDeadlineExceeded):
 		err = fmt.Errorf("%w: it ended, and something that it started keeps its output open", ErrCommand)
 	case readErr != nil:
-		err = fmt.Errorf("%w: %w%s", ErrCommand, readErr, said(stderr, v))
+		err = fmt.Errorf("%w: %w: %s", ErrCommand, readErr, byHand)
 	default:
 		return v, nil
 	}
@@ -102,21 +102,5 @@ func (s *execSource) run(parent context.Context) (*Value, error) {
 	return nil, err
 }
 
-// said is what a command wrote to its standard error, short and on one line,
-// without what it wrote to its standard output.
-func said(stderr *text.Tail, v *Value) string {
-	s := stderr.String()
-	if v != nil {
-		v.Use(func(b []byte) {
-			for line := range strings.Lines(string(b)) {
-				if line = strings.TrimSpace(line); line != "" {
-					s = strings.ReplaceAll(s, line, hidden)
-				}
-			}
-		})
-	}
-	if s = text.OneLine(s); s == "" {
-		return ""
-	}
-	return ": it says: " + s
-}
+// byHand is how to learn what a command says.
+const byHand = "run it by hand, as the broker's user, to see what it says: that is kept nowhere, as it could hold the credential"

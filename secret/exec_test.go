@@ -60,14 +60,40 @@ func TestExec(t *testing.T) {
 		want       error
 		text       string
 	}{
-		{"failed", "exec:sh -c 'echo not\x20logged in >&2; exit 3'", ErrCommand, "exit status 3: it says: not logged in"},
-		{"nothing", "exec:true", ErrEmpty, "exec:true"},
+		{"failed", "exec:sh -c 'echo not\x20logged in >&2; exit 3'", ErrCommand, "exit status 3: run it by hand"},
+		{"nothing", "exec:true", ErrEmpty, "exec:true: the command gave no credential: the credential is empty: run it by hand"},
 		{"no such program", "exec:tightship-no-such-program", ErrCommand, "not found"},
 		{"too much", "exec:yes", ErrTooLong, "64 KiB"},
 		{"kept open", "exec:sh -c 'sleep 5 & echo abc'", ErrCommand, "keeps its output open"},
 	} {
 		if got, err := fetch(t, tt.from, Options{}); !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) {
 			t.Errorf("%s: %q, %v", tt.name, got, err)
+		}
+	}
+}
+
+// A command that fails may have the credential in what it says, where nobody knows it
+// yet: as it is, in pieces, or in another form. Nothing of that is in the error, which
+// goes to the ledger.
+func TestExecErrorsRepeatNothing(t *testing.T) {
+	const value = "planted-4f9c1b7e"
+	for how, from := range map[string]string{
+		"on standard error alone":       "exec:sh -c 'echo cannot store planted-4f9c1b7e >&2; exit 1'",
+		"and nothing on the other":      "exec:sh -c 'echo planted-4f9c1b7e >&2'",
+		"on both":                       "exec:sh -c 'echo planted-4f9c1b7e; echo planted-4f9c1b7e >&2; exit 1'",
+		"cut up":                        "exec:sh -c 'echo planted-4f9c1b7e; echo planted- >&2; echo 4f9c1b7e >&2; exit 1'",
+		"in base64":                     "exec:sh -c 'printf planted-4f9c1b7e | base64 >&2; exit 1'",
+		"in what it prints, and killed": "exec:sh -c 'echo planted-4f9c1b7e >&2; kill -9 $$'",
+	} {
+		got, err := fetch(t, from, Options{})
+		if !errors.Is(err, ErrCommand) {
+			t.Errorf("%s: %q, %v", how, got, err)
+			continue
+		}
+		for _, part := range []string{value, "planted", "4f9c1b7e", "cGxhbnRlZC"} {
+			if strings.Contains(err.Error(), part) {
+				t.Errorf("%s: %q is in: %v", how, part, err)
+			}
 		}
 	}
 }

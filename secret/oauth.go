@@ -166,7 +166,7 @@ func (s *oauthSource) refresh(ctx context.Context, real string, seen *Value) (*l
 		}
 		next, err := s.spend(ctx, real, l, data)
 		clear(data)
-		relogin := cmp.Or(l.login, "the program that wrote "+s.path)
+		relogin := s.relogin(l)
 		l.close()
 		if !errors.Is(err, errInvalidGrant) {
 			return next, err
@@ -176,6 +176,11 @@ func (s *oauthSource) refresh(ctx context.Context, real string, seen *Value) (*l
 			return nil, fmt.Errorf("%w (%w): log in again with %s", ErrRevoked, err, relogin)
 		}
 	}
+}
+
+// relogin is what to log in again with.
+func (s *oauthSource) relogin(l *login) string {
+	return cmp.Or(l.login, "the program that wrote "+s.path)
 }
 
 // spend gets a new access token and writes it to the file.

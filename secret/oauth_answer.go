@@ -70,7 +70,11 @@ func (s *oauthSource) exchange(ctx context.Context, l *login, endpoint, client s
 		return nil, fmt.Errorf("the answer of the token endpoint %s broke off: %w", req.URL.Host, ErrTemporary)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, refusal(req.URL.Host, resp.StatusCode, data[:n])
+		err := refusal(req.URL.Host, resp.StatusCode, data[:n])
+		if code := resp.StatusCode; (code == http.StatusUnauthorized || code == http.StatusForbidden) && !errors.Is(err, errInvalidGrant) {
+			err = fmt.Errorf("%w: if that stays so, log in again with %s", err, s.relogin(l))
+		}
+		return nil, err
 	}
 	a, err := parseAnswer(data[:n], asked)
 	if err != nil {

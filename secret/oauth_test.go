@@ -149,6 +149,9 @@ func TestOAuthErrors(t *testing.T) {
 		{"refused", func(e *endpoint) {
 			e.status, e.body = 400, `{"error":"unsupported_grant_type","error_description":"ECHO"}`
 		}, nil, "unsupported_grant_type"},
+		{"not known", func(e *endpoint) { e.status, e.body = 401, `{"error":"invalid_client","error_description":"ECHO"}` }, nil,
+			"refused: invalid_client (status 401): if that stays so, log in again with claude on this machine (/login)"},
+		{"not let in", func(e *endpoint) { e.status, e.body = 403, "ECHO" }, nil, "answered 403: if that stays so, log in again"},
 		{"a code that is text", func(e *endpoint) { e.status, e.body = 400, `{"error":"ECHO"}` }, nil, "answered 400"},
 		{"redirected", func(e *endpoint) { e.status = 307 }, nil, "answered 307"},
 		{"no token", func(e *endpoint) { e.answer = `{"token_type":"Bearer"}` }, nil, "no access_token"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -68,14 +69,23 @@ func brokerError(err error) error {
 }
 
 func (a *app) brokerCheckCommand() *cobra.Command {
-	var path, output string
+	var path, ref, output string
 	c := &cobra.Command{
 		Use:   "check [flags] -- METHOD URL",
 		Short: "Say what the policy does with a request, without sending anything",
 		Long: `Say what the policy does with a request, without sending anything. URL is the
 upstream's, or a path at the broker. The exit code is 0 for allowed and 1 for
-denied.`,
-		Example:           "  tightship broker check -- GET https://api.github.com/repos/acme/widget\n  tightship broker check -- POST /anthropic/v1/messages",
+denied.
+
+Of git, these are the requests. A push is decided by its refs: --ref names one.
+
+    GET  …/OWNER/NAME/info/refs?service=git-upload-pack    clone, fetch
+    POST …/OWNER/NAME/git-upload-pack
+    GET  …/OWNER/NAME/info/refs?service=git-receive-pack   push
+    POST …/OWNER/NAME/git-receive-pack`,
+		Example: `  tightship broker check -- GET https://api.github.com/repos/acme/widget
+  tightship broker check -- POST /anthropic/v1/messages
+  tightship broker check --ref refs/heads/main -- POST https://github.com/acme/widget/git-receive-pack`,
 		Args:              exactArgs(2, "argument"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -83,10 +93,12 @@ denied.`,
 			if err != nil {
 				return err
 			}
-			d, err := broker.Check(p, args[0], args[1])
+			d, err := broker.Check(p, args[0], args[1], ref)
 			var refusal *front.Refusal
 			if errors.As(err, &refusal) {
 				d = broker.Decision{Method: args[0], Path: args[1], Rule: refusal.Rule, Reason: refusal.Reason}
+			} else if errors.Is(err, broker.ErrRef) {
+				return withHint(err, "leave --ref out, or ask about POST …/git-receive-pack")
 			} else if err != nil {
 				return err
 			}
@@ -105,6 +117,7 @@ denied.`,
 		},
 	}
 	c.Flags().StringVar(&path, "policy", "", "policy `FILE`, in place of "+policyFile)
+	c.Flags().StringVar(&ref, "ref", "", "of a push, the full name of a `REF` that it is to create, as refs/heads/main")
 	c.Flags().StringVarP(&output, "output", "o", "text", "`FORMAT`: text or json")
 	complete(c, "output", "text", "json")
 	return c
@@ -114,11 +127,18 @@ denied.`,
 func decisionText(d broker.Decision) string {
 	clean := func(s string) string { return report.Sanitize(s, 2000) }
 	if d.Allowed {
-		return fmt.Sprintf("allowed: %s %s with the credential %s, by %s\n", clean(d.Method), clean(d.Path), d.Credential, d.Rule)
+		text := fmt.Sprintf("allowed: %s %s with the credential %s, by %s\n", clean(d.Method), clean(d.Path), d.Credential, clean(d.Rule))
+		if d.Note != "" {
+			text += "  " + clean(d.Note) + "\n"
+		}
+		return text
 	}
-	text := fmt.Sprintf("denied: %s %s, by the rule %s\n  %s\n", clean(d.Method), clean(d.Path), d.Rule, clean(d.Reason))
+	text := fmt.Sprintf("denied: %s %s, by the rule %s\n  %s\n", clean(d.Method), clean(d.Path), clean(d.Rule), clean(d.Reason))
 	if d.AllowLine != "" {
-		text += fmt.Sprintf("  under credentials[%s].allow this would allow it:\n    %s\n", d.Credential, clean(d.AllowLine))
+		text += fmt.Sprintf("  under %s this would allow it:\n", d.Where)
+		for line := range strings.Lines(d.AllowLine) {
+			text += "    " + clean(strings.TrimSpace(line)) + "\n"
+		}
 	}
 	return text
 }

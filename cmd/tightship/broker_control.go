@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"os"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tightship-dev/tightship/broker"
+	"github.com/tightship-dev/tightship/report"
 )
 
 // onBroker makes a command of what is asked of a running broker.
@@ -28,70 +28,57 @@ func onBroker(c *cobra.Command, f func(ctx context.Context, b *broker.Client, ar
 }
 
 func (a *app) brokerReloadCommand() *cobra.Command {
-	return onBroker(&cobra.Command{
+	c := &cobra.Command{
 		Use:   "reload",
 		Short: "Have the broker read its policy again",
 		Long: `Have the broker read its policy again, and fetch the values of exec: and keyring:,
 whose changes cannot be seen. Nothing is cut off. A policy that is not right
 changes nothing, and where a value cannot be fetched the one before stays.`,
 		Args: noArgs,
-	}, func(ctx context.Context, b *broker.Client, _ []string) error { return b.Reload(ctx) })
+	}
+	return onBroker(c, func(ctx context.Context, b *broker.Client, _ []string) error {
+		if err := b.Reload(ctx); err != nil {
+			return err
+		}
+		return say(c, "reloaded: the policy is at work")
+	})
 }
 
 func (a *app) brokerRevokeCommand() *cobra.Command {
-	return onBroker(&cobra.Command{
+	c := &cobra.Command{
 		Use:   "revoke CREDENTIAL",
 		Short: "Stop the use of a credential at once",
 		Long: `Stop the use of a credential at once, and cut off what is under way with it. It
 stays revoked when the policy changes and when the broker is started again, until
 ` + "`tightship broker restore`" + `.`,
 		Args: exactArgs(1, "credential"),
-	}, func(ctx context.Context, b *broker.Client, args []string) error { return b.Revoke(ctx, args[0]) })
+	}
+	return onBroker(c, func(ctx context.Context, b *broker.Client, args []string) error {
+		if err := b.Revoke(ctx, args[0]); err != nil {
+			return err
+		}
+		return say(c, "revoked: %s, until `tightship broker restore %[1]s`", args[0])
+	})
 }
 
 func (a *app) brokerRestoreCommand() *cobra.Command {
-	return onBroker(&cobra.Command{
+	c := &cobra.Command{
 		Use:   "restore CREDENTIAL",
 		Short: "Let a credential that was revoked be used again",
 		Args:  exactArgs(1, "credential"),
-	}, func(ctx context.Context, b *broker.Client, args []string) error { return b.Restore(ctx, args[0]) })
-}
-
-func (a *app) brokerStatusCommand() *cobra.Command {
-	var output string
-	c := &cobra.Command{Use: "status", Short: "Show the broker and its credentials", Args: noArgs}
-	onBroker(c, func(ctx context.Context, b *broker.Client, _ []string) error {
-		s, err := b.Status(ctx)
-		if err != nil {
+	}
+	return onBroker(c, func(ctx context.Context, b *broker.Client, args []string) error {
+		if err := b.Restore(ctx, args[0]); err != nil {
 			return err
 		}
-		switch output {
-		case "json":
-			return printJSON(c, "tightship.broker-status/v1", []broker.Status{s})
-		case "text":
-		default:
-			return outputIsTextOrJSON(output)
-		}
-		file := s.Policy
-		if file == "" {
-			file = "the built-in default"
-		}
-		w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-		fmt.Fprintf(w, "process\t%d, up for %s\n", s.PID, time.Duration(s.Uptime*float64(time.Second)).Round(time.Second))
-		fmt.Fprintf(w, "policy\t%s\nsandboxes\t%d\nconnections\t%d\n\n", file, s.Sandboxes, s.Connections)
-		fmt.Fprintln(w, "CREDENTIAL\tLISTENS AT\tUPSTREAM\tATTACHED AS\tSTATE")
-		for _, cr := range s.Credentials {
-			state := "in use"
-			if cr.Revoked {
-				state = "revoked"
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", cr.Name, cr.Listen, cr.Upstream, cr.Attach, state)
-		}
-		return w.Flush()
+		return say(c, "restored: %s", args[0])
 	})
-	c.Flags().StringVarP(&output, "output", "o", "text", "`FORMAT`: text or json")
-	complete(c, "output", "text", "json")
-	return c
+}
+
+// say is what a command that changes something prints when it is done.
+func say(c *cobra.Command, format string, args ...any) error {
+	_, err := fmt.Fprintln(c.OutOrStdout(), report.Sanitize(fmt.Sprintf(format, args...), longestReason))
+	return err
 }
 
 func (a *app) sandboxCommand() *cobra.Command {
@@ -142,7 +129,13 @@ exactly. A container that was only created is known by its ID until something
 connects; its control group is looked up then, and kept.`,
 		Args: exactArgs(1, "name"),
 	}
-	onBroker(c, func(ctx context.Context, b *broker.Client, args []string) error { return b.Bind(ctx, args[0], who) })
+	onBroker(c, func(ctx context.Context, b *broker.Client, args []string) error {
+		s, err := b.Bind(ctx, args[0], who)
+		if err != nil {
+			return err
+		}
+		return say(c, "%s", boundText(s))
+	})
 	c.Flags().StringVar(&who.Container, "container", "", "the container's `ID` or name, in Docker")
 	c.Flags().StringVar(&who.Cgroup, "cgroup", "", "the exact `PATH` of its control group on the host")
 	c.Flags().IntVar(&who.PID, "pid", 0, "the `PID` of a process in it, on the host")
@@ -151,12 +144,29 @@ connects; its control group is looked up then, and kept.`,
 	return c
 }
 
+// boundText is what a sandbox was bound to.
+func boundText(s broker.SandboxStatus) string {
+	switch {
+	case s.Cgroup == "":
+		return fmt.Sprintf("bound: %s to the container %s, whose control group is looked up when it connects", s.Name, s.Container)
+	case s.Container != "":
+		return fmt.Sprintf("bound: %s to the container %s, control group %s", s.Name, s.Container, s.Cgroup)
+	}
+	return fmt.Sprintf("bound: %s to the control group %s", s.Name, s.Cgroup)
+}
+
 func (a *app) sandboxRemoveCommand() *cobra.Command {
-	return onBroker(&cobra.Command{
+	c := &cobra.Command{
 		Use:   "remove NAME",
 		Short: "Cut a sandbox off, and remove its socket",
 		Args:  exactArgs(1, "name"),
-	}, func(ctx context.Context, b *broker.Client, args []string) error { return b.Remove(ctx, args[0]) })
+	}
+	return onBroker(c, func(ctx context.Context, b *broker.Client, args []string) error {
+		if err := b.Remove(ctx, args[0]); err != nil {
+			return err
+		}
+		return say(c, "removed: %s", args[0])
+	})
 }
 
 func (a *app) sandboxListCommand() *cobra.Command {

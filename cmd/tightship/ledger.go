@@ -156,7 +156,7 @@ func (a *app) sayLedger(c *cobra.Command, dir string, r ledger.Result) error {
 	if !r.Intact() {
 		state = "TAMPERED"
 	}
-	a.hang(&b, state+": ", report.Sanitize(fmt.Sprintf("%s: %d records in %d segments, %d of them covered by a checkpoint", dir, r.Records, r.Segments, r.Checkpoint-min(r.First, r.Checkpoint)), longestReason))
+	a.hang(&b, state+": ", report.Sanitize(fmt.Sprintf("%s: %s in %s, %d of them covered by a checkpoint", dir, count(r.Records, "record"), count(r.Segments, "segment"), r.Checkpoint-min(r.First, r.Checkpoint)), longestReason))
 	if r.First > 0 {
 		a.hang(&b, "  ", fmt.Sprintf("the first record kept is %d: the ones before were dropped, which is recorded", r.First))
 	}
@@ -174,6 +174,14 @@ func (a *app) sayLedger(c *cobra.Command, dir string, r ledger.Result) error {
 	}
 	_, err := fmt.Fprint(c.OutOrStdout(), b.String())
 	return err
+}
+
+// count is a number of things in words.
+func count[N int | uint64](n N, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
 }
 
 func (a *app) ledgerCheckpointCommand() *cobra.Command {
