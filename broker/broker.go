@@ -69,6 +69,7 @@ type Broker struct {
 	began     time.Time
 	files     int // how many connections the process has room for
 	conns     atomic.Int64
+	broken    atomic.Bool // the operator was told so of the ledger
 
 	ctx  context.Context
 	stop context.CancelFunc
@@ -179,11 +180,14 @@ func (b *Broker) later(e ledger.Entry) {
 	}
 }
 
-// lost counts a record that is not there, and tells of the first one: a ledger that is
-// broken stays so, and each use fails then.
+// lost counts a record that is not there, and says why: once where the ledger is broken,
+// as it stays so and each use fails then.
 func (b *Broker) lost(err error) {
-	if b.metrics.lost() == 1 {
+	b.metrics.lost()
+	if !errors.Is(err, ledger.ErrBroken) {
 		b.note("ledger.failed", err.Error())
+	} else if !b.broken.Swap(true) {
+		b.note("ledger.broken", err.Error()+": every use of a credential is refused: free the disk or mend it, then start the broker again")
 	}
 }
 

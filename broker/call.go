@@ -104,7 +104,7 @@ func (c *call) run() *denial {
 		}
 	}
 	if err := c.live.vault.check(c.x.Context()); err != nil {
-		return deny(RuleSecret, http.StatusBadGateway, "the value of the credential %s cannot be had: the broker's ledger says why", r.Name).because(err)
+		return deny(RuleSecret, http.StatusBadGateway, "the value of the credential %s cannot be had: `tightship broker status` on the host says why", r.Name).because(err)
 	}
 	return c.attempt()
 }
@@ -123,7 +123,7 @@ func (c *call) attempt() *denial {
 		}
 		seq, err := c.b.record(c.x.Context(), e)
 		if err != nil {
-			return deny(RuleLedger, http.StatusServiceUnavailable, "the use of the credential %s cannot be recorded, so it is not used: %v", e.Credential, err)
+			return deny(RuleLedger, http.StatusServiceUnavailable, "the use of the credential %s cannot be recorded, so it is not used: the broker's log says why", e.Credential).because(err)
 		}
 		resp, stale, err := c.send()
 		if err != nil && stale && !again && c.x.Context().Err() == nil {
@@ -170,10 +170,22 @@ func (c *call) refuse(d *denial) {
 	c.entry.Rule, c.entry.Reason, c.entry.Status = d.rule, c.redacted(d.recorded()), d.status
 	c.status = d.status
 	c.session.recordDenial(c.entry)
-	c.x.Respond(d.status, c.header(d), problemError{
+	c.respond(d, problemError{
 		Type: typeOf(d.status), Message: d.message(), Rule: d.rule, AllowLine: d.allowLine, Where: d.where,
 		Denied: c.x.Head.Method + " " + clip(c.x.Head.Path),
-	}.body())
+	})
+}
+
+// respond sends an answer of the broker's own, in a form that the client shows: git shows
+// plain text and nothing else, npm a header of its own.
+func (c *call) respond(d *denial, p problemError) {
+	h, body := c.header(d), p.body()
+	if c.live != nil && c.live.Git != nil {
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+		body = []byte("tightship: " + p.Message + "\n")
+	}
+	h.Set("Npm-Notice", "tightship: "+p.Message)
+	c.x.Respond(d.status, h, body)
 }
 
 func (c *call) header(d *denial) http.Header {
@@ -259,5 +271,5 @@ func (c *call) failed(err error) {
 // rest.
 func (c *call) abandon(d *denial) {
 	c.rule, c.complaint, c.status = d.rule, c.redacted(d.recorded()), d.status
-	c.x.Respond(d.status, c.header(d), problemError{Type: typeOf(d.status), Message: c.redacted(d.reason), Rule: d.rule}.body())
+	c.respond(d, problemError{Type: typeOf(d.status), Message: c.redacted(d.reason), Rule: d.rule})
 }

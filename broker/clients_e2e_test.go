@@ -234,6 +234,9 @@ func TestNpm(t *testing.T) {
 		program(t, nil, "npm", append(args, "--prefix", dir, "--userconfig", filepath.Join(dir, ".npmrc"), "--cache", filepath.Join(dir, "cache"))...)
 	}
 	npm("install", "@acme/widget")
+	if out, err := run(t, "npm", "install", "other", "--prefix", dir, "--userconfig", filepath.Join(dir, ".npmrc"), "--cache", filepath.Join(dir, "cache")); err == nil || !strings.Contains(out, "npm notice tightship: ") {
+		t.Errorf("a package that is not allowed: %v: %s", err, out)
+	}
 	if _, err := os.Stat(filepath.Join(dir, "node_modules/@acme/widget/package.json")); err != nil {
 		t.Error(err)
 	}
@@ -298,6 +301,12 @@ func TestGit(t *testing.T) {
 		if out, err := git(args...); err == nil || !strings.Contains(out, want) {
 			t.Errorf("git %v: %v: %s", args, err, out)
 		}
+	}
+	if err := tb.Revoke("git"); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := git("-C", "clone", "fetch"); err == nil || !strings.Contains(out, "remote: tightship: the credential git was revoked") {
+		t.Errorf("after the revocation: %v: %s", err, out)
 	}
 	var refs []ledger.RefUpdate
 	for _, e := range tb.ledger.of(ledger.Outcome) {

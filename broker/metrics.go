@@ -105,11 +105,10 @@ func (m *metrics) appended(d time.Duration) {
 	m.appends.add(d)
 }
 
-func (m *metrics) lost() (failures int64) {
+func (m *metrics) lost() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.failures++
-	return m.failures
 }
 
 // write writes everything. Every label comes from the policy or from our own rules.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -93,15 +94,63 @@ func TestRecordBeforeUse(t *testing.T) {
 }
 
 func TestLedgerFails(t *testing.T) {
-	up := newUpstream(t, nil)
-	tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/**"))), nil)
-	tb.ledger.failWith(errors.New("no space left on device"))
-	resp, body := fetch(t, tb.client(t), "GET", "/x/a", nil)
-	if resp.StatusCode != 503 || !strings.Contains(body, "no space left") {
-		t.Errorf("%d %s", resp.StatusCode, body)
+	for name, row := range map[string]struct {
+		err  error
+		want []string // the notices of three requests, each with two records
+	}{
+		"broken": {fmt.Errorf("%w: no space left on device", ledger.ErrBroken), []string{"ledger.broken"}},
+		"full":   {errors.New("no space left on device"), []string{"ledger.failed", "ledger.failed", "ledger.failed", "ledger.failed", "ledger.failed", "ledger.failed"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			up := newUpstream(t, nil)
+			var mu sync.Mutex
+			var notices []string
+			tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/**"))), func(o *Options) {
+				o.Notify = func(n Notice) {
+					mu.Lock()
+					defer mu.Unlock()
+					if strings.HasPrefix(n.What, "ledger.") {
+						notices = append(notices, n.What)
+						if !strings.Contains(n.Text, row.err.Error()) {
+							t.Errorf("%+v does not say %v", n, row.err)
+						}
+					}
+				}
+			})
+			tb.ledger.failWith(row.err)
+			for range 3 {
+				// The words of the system may hold paths of the host.
+				resp, body := fetch(t, tb.client(t), "GET", "/x/a", nil)
+				if resp.StatusCode != 503 || !strings.Contains(body, RuleLedger) || strings.Contains(body, "no space left") {
+					t.Errorf("%d %s", resp.StatusCode, body)
+				}
+			}
+			if n := len(up.requests()); n != 0 {
+				t.Errorf("%d requests were sent", n)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if !slices.Equal(notices, row.want) {
+				t.Errorf("the operator is told %v, want %v", notices, row.want)
+			}
+		})
 	}
-	if n := len(up.requests()); n != 0 {
-		t.Errorf("%d requests were sent", n)
+}
+
+// What is refused is said in the form that a client shows.
+func TestRefusalsAreShown(t *testing.T) {
+	up := newUpstream(t, nil)
+	git := up.credential("git", policy.Attach{Style: policy.AttachBearer})
+	git.Git = &policy.GitAccess{Repositories: []string{"acme/widget"}, Fetch: true}
+	tb := startBroker(t, policyOf(up.credential("x", apiKey, allow("GET", "/a")), git), nil)
+	resp, body := fetch(t, tb.client(t), "GET", "/git/acme/widget.git/HEAD", nil)
+	if got := resp.Header.Get("Content-Type"); resp.StatusCode != 403 || got != "text/plain; charset=utf-8" || !strings.HasPrefix(body, "tightship: ") || !strings.Contains(body, "the route /git is for git alone") {
+		t.Errorf("git: %d %s %s", resp.StatusCode, got, body)
+	}
+	resp, body = fetch(t, tb.client(t), "GET", "/x/b", nil)
+	notice := resp.Header.Get("Npm-Notice")
+	if got := resp.Header.Get("Content-Type"); resp.StatusCode != 403 || got != "application/json" || !strings.Contains(notice, "GET /b") || !strings.Contains(body, "GET /b") {
+		t.Errorf("others: %d %s %s, npm: %s", resp.StatusCode, got, body, notice)
 	}
 }
 

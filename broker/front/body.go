@@ -133,5 +133,5 @@ func (b *body) crlf(rule, reason string) error {
 
 // TooLarge is the refusal of a body beyond a limit in bytes.
 func TooLarge(limit int64) *Refusal {
-	return Refuse("body-size", "the body is larger than %d bytes", limit)
+	return Refuse("body-size", "the body is larger than %d bytes, which is all that limits.body allows", limit)
 }

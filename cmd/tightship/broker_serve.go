@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -92,12 +91,11 @@ func (a *app) brokerServe(c *cobra.Command, s serving) (err error) {
 		return withHint(fmt.Errorf("the ledger %s cannot be opened: %w", records, err), "name another directory with --ledger")
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	watched := &watchedLedger{Ledger: l, log: log}
 	b, err := broker.New(broker.Options{
-		Dir: dir, Policy: p, Ledger: watched, Load: load, Open: opener(p), Resolve: a.resolver(),
+		Dir: dir, Policy: p, Ledger: l, Load: load, Open: opener(p), Resolve: a.resolver(),
 		Revoked: records + ".revoked",
 		Past:    func(from uint64, f func(ledger.Record)) error { return ledger.Each(c.Context(), records, from, f) },
-		Notify:  watched.notify,
+		Notify:  notify(log),
 	})
 	if err != nil {
 		return err
@@ -111,52 +109,23 @@ func (a *app) brokerServe(c *cobra.Command, s serving) (err error) {
 	return context.Cause(c.Context())
 }
 
-// watchedLedger is the ledger, with the operator told when it breaks: everything is
-// refused from then on, and each refusal fails to be recorded as well.
-type watchedLedger struct {
-	broker.Ledger
-	log   *slog.Logger
-	broke atomic.Bool
-}
-
-func (w *watchedLedger) Append(ctx context.Context, e ledger.Entry) (uint64, error) {
-	seq, err := w.Ledger.Append(ctx, e)
-	w.look(err)
-	return seq, err
-}
-
-func (w *watchedLedger) Post(e ledger.Entry) error {
-	err := w.Ledger.Post(e)
-	w.look(err)
-	return err
-}
-
-func (w *watchedLedger) look(err error) {
-	if errors.Is(err, ledger.ErrBroken) && !w.broke.Swap(true) {
-		w.log.Error("ledger.broken", "error", err, "text", "every use of a credential is refused: free the disk or mend it, then start the broker again")
+// notify logs what the broker says, so that whoever filters by level sees what wants a
+// look.
+func notify(log *slog.Logger) func(broker.Notice) {
+	levels := map[string]slog.Level{
+		"ledger.broken": slog.LevelError, "ledger.failed": slog.LevelError, "request.panicked": slog.LevelError,
+		"accept.failed": slog.LevelWarn, "caller.refused": slog.LevelWarn,
 	}
-}
-
-// notify logs what the broker says.
-func (w *watchedLedger) notify(n broker.Notice) {
-	level := slog.LevelInfo
-	switch n.What {
-	case "ledger.failed":
-		if w.broke.Load() {
-			return
+	return func(n broker.Notice) {
+		var about []any
+		if n.Sandbox != "" {
+			about = append(about, "sandbox", n.Sandbox)
 		}
-		level = slog.LevelError
-	case "accept.failed", "caller.refused":
-		level = slog.LevelWarn
+		if n.Text != "" {
+			about = append(about, "text", n.Text)
+		}
+		log.Log(context.Background(), levels[n.What], n.What, about...)
 	}
-	var about []any
-	if n.Sandbox != "" {
-		about = append(about, "sandbox", n.Sandbox)
-	}
-	if n.Text != "" {
-		about = append(about, "text", n.Text)
-	}
-	w.log.Log(context.Background(), level, n.What, about...)
 }
 
 func logger(c *cobra.Command, format string) (*slog.Logger, error) {
