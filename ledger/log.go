@@ -136,10 +136,25 @@ func (l *Log) flush() {
 		return
 	}
 	defer l.committing.Unlock()
-	// Those whom the last sync let go are about to come back: a moment for them makes
-	// one large batch of two small ones.
-	runtime.Gosched()
+	l.gather()
 	_ = l.commit() // which those who wait for the batch are told
+}
+
+// gather gives those a moment whom the last sync let go, and who are about to come back,
+// as long as some do: one large batch is cheaper than two small ones.
+func (l *Log) gather() {
+	const most = 16
+	before := 0
+	for range most {
+		runtime.Gosched()
+		l.mu.Lock()
+		n := len(l.pending.hashes)
+		l.mu.Unlock()
+		if n == before {
+			return
+		}
+		before = n
+	}
 }
 
 // enqueue gives a record its place in the chain.
@@ -206,7 +221,7 @@ func (l *Log) work() {
 		stop := false
 		select {
 		case <-l.wake:
-			runtime.Gosched() // as in flush
+			l.gather()
 		case <-l.stopWork:
 			stop = true
 		}

@@ -9,7 +9,9 @@ import (
 )
 
 // latency compares what the broker adds to the time of a request with one fsync of a
-// record on the disk that the ledger is on. One client: nobody to share a sync with.
+// record on the disk that the ledger is on, at the pace of the requests: one sync right
+// after another finds a disk and a processor that are awake. One client: nobody to share
+// a sync with.
 func (b *bench) latency(ctx context.Context) error {
 	const requests, size = 200, 600 // a record has about so many bytes
 	ours, ok := b.proxy(ctx, "the broker", b.startBroker)
@@ -27,7 +29,7 @@ func (b *bench) latency(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		raw, err := syncing(b.file("raw"), make([]byte, size), requests)
+		raw, err := syncing(b.file("raw"), make([]byte, size), requests, p.p50)
 		if err != nil {
 			return err
 		}

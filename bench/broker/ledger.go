@@ -71,7 +71,7 @@ func (b *bench) appends(ctx context.Context) error {
 			return err
 		}
 		batch := make([]byte, size/rounds)
-		raw, err := syncing(b.file("raw"), batch, rounds)
+		raw, err := syncing(b.file("raw"), batch, rounds, 0)
 		if err != nil {
 			return err
 		}
@@ -93,9 +93,9 @@ func (b *bench) appends(ctx context.Context) error {
 	return nil
 }
 
-// syncing appends a batch to a file and syncs it, so many times, and says how long
-// each took.
-func syncing(file string, batch []byte, times int) ([]time.Duration, error) {
+// syncing appends a batch to a file and syncs it, so many times with a pause after each,
+// and says how long each took.
+func syncing(file string, batch []byte, times int, pause time.Duration) ([]time.Duration, error) {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
@@ -112,6 +112,7 @@ func syncing(file string, batch []byte, times int) ([]time.Duration, error) {
 			return nil, err
 		}
 		took[i] = time.Since(begin)
+		time.Sleep(pause)
 	}
 	return took, nil
 }

@@ -92,7 +92,7 @@ func (b *bench) serve(ctx context.Context, program, name string) (p *proxy, err 
 // What the redactor is built into, and what stands there in a broker without it.
 const (
 	redactorFile = "broker/response.go"
-	withRedactor = "return c.scan.Reader(from, hit)"
+	withRedactor = "return c.b.redactor.Reader(from, hit)"
 	without      = "return from"
 )
 
