@@ -238,6 +238,7 @@ func TestDecodeCredentialRefuses(t *testing.T) {
 		{"sets a variable without end", "sets: {" + strings.Repeat("a", 201) + ": c}", f + `6:10: credentials[0].sets.` + strings.Repeat("a", 201) + `: is not the name of a variable`},
 		{"sets PATH", "sets: {PATH: /x}", f + `6:10: credentials[0].sets.PATH: changes which programs run or how, and is not for a credential to set`},
 		{"sets the loader", "sets: {LD_PRELOAD: /x}", f + `6:10: credentials[0].sets.LD_PRELOAD: changes which programs run or how, and is not for a credential to set`},
+		{"sets git's configuration", "sets: {GIT_CONFIG_KEY_0: core.sshCommand}", f + `6:10: credentials[0].sets.GIT_CONFIG_KEY_0: changes which programs run or how, and is not for a credential to set`},
 		{"sets a number", "sets: {A: 12345678}", f + `6:13: credentials[0].sets.A: want text (in quotes)`},
 		{"sets lines", `sets: {A: "a\nb"}`, f + `6:13: credentials[0].sets.A: want a value on one line`},
 		{"sets without end", "sets: {A: " + long + "}", f + `6:13: credentials[0].sets.A: is too long for a variable`},

@@ -169,7 +169,7 @@ func TestDecodeCredentialTakes(t *testing.T) {
 		"attach: {header: Authorization}", "attach: {header: PRIVATE-TOKEN}", "attach: {query: access_token}", "attach: {basic: 'a b@example.com'}",
 		"allow: []", "allow: [{methods: [PROPFIND, VERSION-CONTROL], paths: [/, /a/, '/a b/ü:x@;,=~', '/**', '/*', '/a*b*/**/c']}]",
 		"limits: {rate: 1000000000/s, concurrency: 100000, body: 1, budget: {requests: 1000000000000}}", "limits: {rate: 1/h}", "limits: {}",
-		"sets: {}", "sets: {_a: '', GIT_CONFIG_KEY_0: 'url.http://127.0.0.1:{port}/x/.insteadOf', PATHS: x}",
+		"sets: {}", "sets: {_a: '', URL: 'http://127.0.0.1:{port}/x', PATHS: x, GIT_AUTHOR_NAME: agent}",
 		"sets: {MODEL: mistralai/Mixtral-8x22B-Instruct-v0.1, KEY: sk-ant-placeholder, X: glpat-Placeholder0123456789}",
 	} {
 		t.Run(line, func(t *testing.T) {

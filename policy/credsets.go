@@ -16,9 +16,9 @@ var taken = []string{
 	"PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "RUBYLIB", "RUBYOPT", "SHELL", "TMPDIR", "USER",
 }
 
-// takenPrefixes is families of the same: the dynamic loader's, the shell's
-// functions, and what the guest is told.
-var takenPrefixes = []string{"LD_", "DYLD_", "BASH_FUNC_", "TIGHTSHIP_"}
+// takenPrefixes is families of the same: the dynamic loader's, the shell's functions,
+// git's configuration, in which there are programs, and what the guest is told.
+var takenPrefixes = []string{"LD_", "DYLD_", "BASH_FUNC_", "GIT_CONFIG", "TIGHTSHIP_"}
 
 // variable wants the name of a variable that the agent can be given.
 func variable(name string) string {

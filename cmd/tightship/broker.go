@@ -24,7 +24,7 @@ func (a *app) brokerCommand() *cobra.Command {
 container gets a directory with a Unix socket. What is sent there and allowed by
 the policy is recorded, gets its credential, and goes to the upstream over TLS.`,
 	}
-	c.AddCommand(a.brokerServeCommand(), a.sandboxCommand(), a.brokerCheckCommand(),
+	c.AddCommand(a.brokerServeCommand(), a.sandboxCommand(), a.brokerCheckCommand(), a.brokerEnvCommand(),
 		a.brokerReloadCommand(), a.brokerRevokeCommand(), a.brokerRestoreCommand(), a.brokerStatusCommand())
 	return c
 }
@@ -119,6 +119,48 @@ Of git, these are the requests. A push is decided by its refs: --ref names one.
 	c.Flags().StringVar(&path, "policy", "", "policy `FILE`, in place of "+policyFile)
 	c.Flags().StringVar(&ref, "ref", "", "of a push, the full name of a `REF` that it is to create, as refs/heads/main")
 	c.Flags().StringVarP(&output, "output", "o", "text", "`FORMAT`: text or json")
+	complete(c, "output", "text", "json")
+	return c
+}
+
+func (a *app) brokerEnvCommand() *cobra.Command {
+	var path, output string
+	var port int
+	c := &cobra.Command{
+		Use:   "env",
+		Short: "Print the environment that a container needs to use the broker",
+		Long: `Print the environment that a container needs to use the broker: what the policy's
+credentials set, and for git that addresses lead to the broker. Nothing of it is
+secret. The port is where ` + "`tightship-guest forward`" + ` listens in the container.`,
+		Example:           "  tightship broker env > agent.env && docker create --env-file agent.env …",
+		Args:              noArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if port < 1 || port > 65535 {
+				return withHint(fmt.Errorf("--port %d is no port", port), "give what tightship-guest forward listens at, such as 8080")
+			}
+			p, err := a.policy(path, "")
+			if err != nil {
+				return err
+			}
+			env := p.Variables(port)
+			switch output {
+			case "json":
+				return printJSON(c, "tightship.broker-env/v1", env)
+			case "text":
+				for _, line := range env {
+					if _, err := fmt.Fprintln(c.OutOrStdout(), line); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			return outputIsTextOrJSON(output)
+		},
+	}
+	c.Flags().StringVar(&path, "policy", "", "policy `FILE`, in place of "+policyFile)
+	c.Flags().IntVar(&port, "port", 8080, "the forwarder's `PORT` in the container")
+	c.Flags().StringVarP(&output, "output", "o", "text", "`FORMAT`: text, as docker's --env-file reads it, or json")
 	complete(c, "output", "text", "json")
 	return c
 }
