@@ -88,7 +88,7 @@ type early struct{ *ledger.Log }
 
 func (e early) Append(ctx context.Context, entry ledger.Entry) (uint64, error) {
 	go func() {
-		time.Sleep(30 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond)
 		_, _ = e.Log.Append(context.Background(), entry)
 	}()
 	return 1, nil
