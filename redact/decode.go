@@ -2,7 +2,6 @@ package redact
 
 import (
 	"encoding/binary"
-	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -53,12 +52,15 @@ var percent = decoder{'%', func(b []byte, end bool) (c char, size int) {
 	return char{}, more
 }}
 
+// short is what JSON's escapes of two characters stand for, by the second.
+var short = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+
 var escaped = decoder{'\\', func(b []byte, end bool) (c char, size int) {
 	if len(b) < 2 {
 		return char{}, unless(end)
 	}
-	if i := strings.IndexByte(`"\/bfnrt`, b[1]); i >= 0 {
-		return char{uint32("\"\\/\b\f\n\r\t"[i]), 1}, 2
+	if c := short[b[1]]; c != 0 {
+		return char{uint32(c), 1}, 2
 	}
 	u, size := unit(b, end)
 	if size != widest {
