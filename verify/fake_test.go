@@ -254,7 +254,9 @@ func (f *fake) List(ctx context.Context, runID string) ([]engine.Resource, error
 	defer f.mu.Unlock()
 	var all []engine.Resource
 	for name, kind := range f.things {
-		all = append(all, engine.Resource{Kind: kind, ID: name, Name: name, RunID: runID})
+		if strings.Contains(name, runID) { // and not what others have who are at work
+			all = append(all, engine.Resource{Kind: kind, ID: name, Name: name, RunID: runID})
+		}
 	}
 	return all, ctx.Err()
 }
