@@ -150,6 +150,21 @@ func TestRevocationFile(t *testing.T) {
 	if resp, _ := fetch(t, tb.client(t), "GET", "/x/a", nil); resp.StatusCode != http.StatusForbidden {
 		t.Errorf("%d", resp.StatusCode)
 	}
+	if err := tb.Restore("x"); err == nil || !strings.Contains(err.Error(), "only until") {
+		t.Error(err)
+	}
+	if resp, _ := fetch(t, tb.client(t), "GET", "/x/a", nil); resp.StatusCode != http.StatusOK {
+		t.Errorf("taken back: %d", resp.StatusCode)
+	}
+	var events []string
+	for _, e := range tb.ledger.of(ledger.Event) {
+		if e.Credential == "x" {
+			events = append(events, e.Event)
+		}
+	}
+	if got := strings.Join(events, ", "); got != "credential.revoked, credential.restored" {
+		t.Errorf("recorded: %s", got)
+	}
 	file := filepath.Join(dir, "revoked")
 	if err := os.WriteFile(file, []byte("x\n"), 0o600); err != nil {
 		t.Fatal(err)

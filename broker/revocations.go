@@ -93,10 +93,11 @@ func (b *Broker) Restore(name string) error {
 	if !b.gone.has(name) {
 		return fmt.Errorf("%w that is revoked: %s", ErrNoCredential, name)
 	}
-	if err := b.gone.set(name, false); err != nil {
+	err := b.gone.set(name, false)
+	b.noteCredential("credential.restored", name)
+	if err != nil {
 		return fmt.Errorf("the credential %s is back, but only until the broker ends: %w", name, err)
 	}
-	b.noteCredential("credential.restored", name)
 	return nil
 }
 

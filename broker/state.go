@@ -71,7 +71,8 @@ func (b *Broker) restore() error {
 
 func (b *Broker) save(bind binding) error { return writeJSON(b.paths.binding(bind.Name), bind) }
 
-// writeJSON writes a file so that a crash leaves the old one or the new one.
+// writeJSON writes a file so that a crash leaves the old one or the new one, and the new
+// one once it has returned.
 func writeJSON(path string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
@@ -85,7 +86,14 @@ func writeJSON(path string, v any) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(path+".new", path)
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // open makes the socket of a sandbox: private first, and in its place only when it

@@ -32,8 +32,9 @@ func (a *app) brokerReloadCommand() *cobra.Command {
 		Use:   "reload",
 		Short: "Have the broker read its policy again",
 		Long: `Have the broker read its policy again, and fetch the values of exec: and keyring:,
-whose changes cannot be seen. Nothing is cut off. A policy that is not right
-changes nothing, and where a value cannot be fetched the one before stays.`,
+whose changes cannot be seen. Only what is under way with a credential that is no
+longer in the policy is cut off. A policy that is not right changes nothing, and
+where a value cannot be fetched the one before stays.`,
 		Args: noArgs,
 	}
 	return onBroker(c, func(ctx context.Context, b *broker.Client, _ []string) error {
